@@ -1,0 +1,175 @@
+"""Every error hashsvc raises on purpose, grouped by who can act on it.
+
+::
+
+    HashsvcError
+    ├── RequestError            the caller can act
+    │   ├── InvalidRequest      a field is wrong; carries one violation per field
+    │   ├── NotFound            no such list or entry
+    │   ├── AlreadyExists       the name is taken
+    │   ├── PreconditionFailed  right request, wrong moment (entry is withdrawn, ...)
+    │   ├── LimitExceeded       past a configured limit; names it
+    │   └── MediaError          the bytes cannot be fingerprinted
+    │       ├── MediaUnreadable     damaged, empty, or not a supported format
+    │       └── MediaTooLarge       past a decoding limit (pixels, duration, memory, time)
+    ├── NodeBusy                the caller should come back later
+    │   ├── Overloaded          too many requests at once
+    │   └── NotReady            the index has not caught up with the log
+    └── OperatorError           whoever runs the node can act
+        ├── ConfigError         a setting is wrong or unsafe
+        └── StoreError          the data directory or database cannot be used
+
+`reason` is a name of the enum `hashsvc.v1.ErrorReason` without its prefix. Only
+`hashsvc.rpc.errors` knows which gRPC status each class becomes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from hashsvc.model import Fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One wrong field of a request: `field` is its path, such as `entries[3].labels[0]`."""
+
+    field: str
+    description: str
+
+
+class HashsvcError(Exception):
+    """Base of all errors raised on purpose; `str(error)` is meant for people."""
+
+    reason = "INTERNAL"
+
+    def __init__(
+        self, message: str, *, reason: str | None = None, metadata: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        if reason is not None:
+            self.reason = reason
+        self.metadata: dict[str, str] = dict(metadata or {})
+
+
+class RequestError(HashsvcError):
+    """The request cannot be served as it is; the caller can act."""
+
+    reason = "INVALID_FIELD"
+
+
+class InvalidRequest(RequestError):
+    """One or more fields are wrong; nothing was applied."""
+
+    reason = "INVALID_FIELD"
+
+    def __init__(
+        self,
+        violations: Sequence[Violation],
+        *,
+        reason: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        self.violations = tuple(violations)
+        first = self.violations[0]
+        more = f" (and {len(self.violations) - 1} more)" if len(self.violations) > 1 else ""
+        super().__init__(
+            f"{first.field}: {first.description}{more}", reason=reason, metadata=metadata
+        )
+
+    @classmethod
+    def of(cls, field: str, description: str, *, reason: str | None = None) -> "InvalidRequest":
+        """Build the error for a single wrong field."""
+        return cls([Violation(field, description)], reason=reason)
+
+
+class NotFound(RequestError):
+    """The named list or entry does not exist."""
+
+    reason = "LIST_NOT_FOUND"
+
+
+class AlreadyExists(RequestError):
+    """The name is taken."""
+
+    reason = "LIST_ALREADY_EXISTS"
+
+
+class PreconditionFailed(RequestError):
+    """The request is well formed, but the present state does not allow it."""
+
+    reason = "ENTRY_WITHDRAWN"
+
+
+class LimitExceeded(RequestError):
+    """A configured limit was passed; the message names the limit and its value."""
+
+    reason = "LIMIT_EXCEEDED"
+
+
+class MediaError(RequestError):
+    """The bytes cannot be fingerprinted; the message says why.
+
+    `digests` are the digests of the bytes, where they are known: an unreadable file can still be
+    recognised exactly.
+    """
+
+    reason = "MEDIA_UNREADABLE"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        digests: tuple[Fingerprint, ...] = (),
+        reason: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message, reason=reason, metadata=metadata)
+        self.digests = digests
+
+
+class MediaUnreadable(MediaError):
+    """Damaged, empty, or not a supported format."""
+
+    reason = "MEDIA_UNREADABLE"
+
+
+class MediaTooLarge(MediaError):
+    """Past a decoding limit: bytes, pixels, duration, frames, memory or time."""
+
+    reason = "MEDIA_TOO_LARGE"
+
+
+class NodeBusy(HashsvcError):
+    """The node cannot serve this now; `retry_after_s` is a hint in seconds."""
+
+    reason = "OVERLOADED"
+
+    def __init__(self, message: str, *, retry_after_s: float = 0.5) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class Overloaded(NodeBusy):
+    """Too many requests at once; nothing was done."""
+
+    reason = "OVERLOADED"
+
+
+class NotReady(NodeBusy):
+    """The index has not caught up with the log yet."""
+
+    reason = "NOT_READY"
+
+
+class OperatorError(HashsvcError):
+    """Whoever runs the node must act; the message says how."""
+
+    reason = "OPERATOR"
+
+
+class ConfigError(OperatorError):
+    """A setting is wrong or unsafe."""
+
+
+class StoreError(OperatorError):
+    """The data directory or database cannot be used as it is."""

@@ -1,0 +1,299 @@
+"""The nouns of hashsvc as frozen values, with no I/O and no third-party imports."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum, StrEnum
+
+
+class Algorithm(StrEnum):
+    """A fingerprint algorithm; it is always named, never guessed from a length."""
+
+    SHA256 = "sha256"
+    MD5 = "md5"
+    SHA1 = "sha1"
+    PDQ = "pdq"
+    PHASH = "phash"
+    DHASH = "dhash"
+    WHASH = "whash"
+
+    @property
+    def bits(self) -> int:
+        """Width of a value in bits."""
+        return _BITS[self]
+
+    @property
+    def is_digest(self) -> bool:
+        """Whether only equal values match (a cryptographic digest of the file's bytes)."""
+        return self in _DIGESTS
+
+
+_BITS = {
+    Algorithm.SHA256: 256,
+    Algorithm.MD5: 128,
+    Algorithm.SHA1: 160,
+    Algorithm.PDQ: 256,
+    Algorithm.PHASH: 64,
+    Algorithm.DHASH: 64,
+    Algorithm.WHASH: 64,
+}
+_DIGESTS = frozenset({Algorithm.SHA256, Algorithm.MD5, Algorithm.SHA1})
+
+
+class Decoding(StrEnum):
+    """How the media was decoded before hashing."""
+
+    EXACT = "exact"
+    FAST = "fast"
+
+
+class MediaType(StrEnum):
+    """What an entry or an upload is; an animated picture is a video."""
+
+    IMAGE = "image"
+    VIDEO = "video"
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """One value that stands for a media file, or for one frame of a video.
+
+    `value` has `algorithm.bits / 8` bytes, most significant bit first, so that `value.hex()`
+    is the form other tools print. `quality` is PDQ's 0..100. `time_ms` is the frame's offset
+    from the start of the video in milliseconds. `variant` names the look at the media that was
+    hashed; empty means as it is.
+    """
+
+    algorithm: Algorithm
+    value: bytes
+    quality: int | None = None
+    time_ms: int | None = None
+    decoding: Decoding = Decoding.EXACT
+    variant: str = ""
+
+
+class UndeterminedReason(StrEnum):
+    """Why a check can give neither a match nor a trustworthy "no"."""
+
+    LOW_INFORMATION = "low_information"
+    UNREADABLE = "unreadable"
+    PARTLY_SEEN = "partly_seen"
+    INDEX_BEHIND = "index_behind"
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFingerprints:
+    """What hashing one file gave.
+
+    `format` is the container found in the content (`jpeg`, `mp4`, ...). `width` and `height` are
+    pixels after orientation, `duration_ms` is None for an image. `limitation` says what could
+    not be seen (a video that ends early), `detail` says it in words.
+    """
+
+    media_type: MediaType
+    format: str
+    width: int
+    height: int
+    duration_ms: int | None
+    fingerprints: tuple[Fingerprint, ...]
+    limitation: UndeterminedReason | None = None
+    detail: str = ""
+
+
+class Basis(StrEnum):
+    """On what ground an entry is asserted."""
+
+    PLATFORM_MODERATION = "platform_moderation"
+    TRUSTED_FLAGGER = "trusted_flagger"
+    GOVERNMENT_REFERRAL = "government_referral"
+    REMOVAL_ORDER = "removal_order"
+    COURT_ORDER = "court_order"
+    RESEARCH = "research"
+
+
+class Severity(IntEnum):
+    """How grave the contributor holds an entry to be; 0 is unstated."""
+
+    UNSPECIFIED = 0
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+    CRITICAL = 4
+
+
+class ListKind(StrEnum):
+    """What being in a list means."""
+
+    KNOWN = "known"
+    EXEMPTION = "exemption"
+
+
+PURPOSES = frozenset(
+    {
+        "radicalisation",
+        "recruitment",
+        "training",
+        "planning",
+        "fundraising",
+        "glorification",
+        "violent_act",
+        "propaganda",
+    }
+)
+"""The labels that name the purpose terrorist media serves."""
+
+
+@dataclass(frozen=True, slots=True)
+class HashList:
+    """A shared hash list. `size` is the number of records in its log."""
+
+    name: str
+    kind: ListKind
+    purpose: str
+    size: int
+    active_entries: int
+    create_time: datetime
+
+    @property
+    def partner(self) -> str:
+        """The partner who owns the list."""
+        return self.name.partition("/")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a contributor says of an entry, and may amend later."""
+
+    labels: tuple[str, ...] = ()
+    entities: tuple[str, ...] = ()
+    basis: Basis | None = None
+    severity: Severity = Severity.UNSPECIFIED
+    incident: str = ""
+    expire_time: datetime | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EntryDraft:
+    """An entry as contributed, before the list gives it a name."""
+
+    media_type: MediaType
+    fingerprints: tuple[Fingerprint, ...]
+    description: Description
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One known media item in a list; `name` is `partner/list#sequence`."""
+
+    name: str
+    media_type: MediaType
+    description: Description
+    contributor: str
+    fingerprints: tuple[Fingerprint, ...]
+    create_time: datetime
+    update_time: datetime
+    withdraw_time: datetime | None = None
+    withdraw_reason: str = ""
+
+    @property
+    def list_name(self) -> str:
+        """The list the entry is in."""
+        return self.name.partition("#")[0]
+
+
+class Outcome(StrEnum):
+    """What a check found."""
+
+    NO_MATCH = "no_match"
+    MATCH = "match"
+    UNDETERMINED = "undetermined"
+
+
+class Action(StrEnum):
+    """What the asking platform's policy makes of a verdict, mildest first."""
+
+    ALLOW = "allow"
+    LOG = "log"
+    REVIEW = "review"
+    BLOCK = "block"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One fingerprint of the upload that lies within the radius of one known fingerprint.
+
+    `distance` is in bits, 0 for digests. The times are offsets into the upload and into the
+    known video. The known value itself is never part of it.
+    """
+
+    algorithm: Algorithm
+    distance: int
+    variant: str = ""
+    upload_time_ms: int | None = None
+    known_time_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FrameShare:
+    """How many frames of a video match: vPDQ's two percentages, as counts."""
+
+    upload_matched: int
+    upload_total: int
+    known_matched: int
+    known_total: int
+
+    @property
+    def upload_percent(self) -> float:
+        """Share of the upload's usable frames that match, 0..100."""
+        return 100 * self.upload_matched / self.upload_total
+
+    @property
+    def known_percent(self) -> float:
+        """Share of the known video's usable frames that match, 0..100."""
+        return 100 * self.known_matched / self.known_total
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One entry that the upload matches, with the evidence, best first."""
+
+    entry: str
+    media_type: MediaType
+    description: Description
+    contributor: str
+    evidence: tuple[Evidence, ...]
+    frames: FrameShare | None = None
+
+    @property
+    def list_name(self) -> str:
+        """The list the matched entry is in."""
+        return self.entry.partition("#")[0]
+
+    @property
+    def best(self) -> Evidence:
+        """The strongest piece of evidence."""
+        return self.evidence[0]
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the very same file is known (a digest is equal)."""
+        return self.best.algorithm.is_digest
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer to a check.
+
+    `matches` is best first; `total_matches` counts those that a limit left out too.
+    `exemptions` are matches in exemption lists. `searched` says which algorithms were looked up.
+    """
+
+    outcome: Outcome
+    action: Action
+    revision: str
+    reason: UndeterminedReason | None = None
+    detail: str = ""
+    matches: tuple[Match, ...] = ()
+    total_matches: int = 0
+    exemptions: tuple[Match, ...] = ()
+    searched: tuple[Algorithm, ...] = field(default=())

@@ -1,0 +1,1 @@
+"""Generated from protos/hashsvc/v1 by `make protos`."""

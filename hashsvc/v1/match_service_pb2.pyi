@@ -1,0 +1,197 @@
+import datetime
+
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.rpc import status_pb2 as _status_pb2
+from hashsvc.v1 import types_pb2 as _types_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    OUTCOME_UNSPECIFIED: _ClassVar[Outcome]
+    OUTCOME_NO_MATCH: _ClassVar[Outcome]
+    OUTCOME_MATCH: _ClassVar[Outcome]
+    OUTCOME_UNDETERMINED: _ClassVar[Outcome]
+
+class UndeterminedReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    UNDETERMINED_REASON_UNSPECIFIED: _ClassVar[UndeterminedReason]
+    UNDETERMINED_REASON_LOW_INFORMATION: _ClassVar[UndeterminedReason]
+    UNDETERMINED_REASON_UNREADABLE: _ClassVar[UndeterminedReason]
+    UNDETERMINED_REASON_PARTLY_SEEN: _ClassVar[UndeterminedReason]
+    UNDETERMINED_REASON_INDEX_BEHIND: _ClassVar[UndeterminedReason]
+
+class Action(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ACTION_UNSPECIFIED: _ClassVar[Action]
+    ACTION_ALLOW: _ClassVar[Action]
+    ACTION_LOG: _ClassVar[Action]
+    ACTION_REVIEW: _ClassVar[Action]
+    ACTION_BLOCK: _ClassVar[Action]
+OUTCOME_UNSPECIFIED: Outcome
+OUTCOME_NO_MATCH: Outcome
+OUTCOME_MATCH: Outcome
+OUTCOME_UNDETERMINED: Outcome
+UNDETERMINED_REASON_UNSPECIFIED: UndeterminedReason
+UNDETERMINED_REASON_LOW_INFORMATION: UndeterminedReason
+UNDETERMINED_REASON_UNREADABLE: UndeterminedReason
+UNDETERMINED_REASON_PARTLY_SEEN: UndeterminedReason
+UNDETERMINED_REASON_INDEX_BEHIND: UndeterminedReason
+ACTION_UNSPECIFIED: Action
+ACTION_ALLOW: Action
+ACTION_LOG: Action
+ACTION_REVIEW: Action
+ACTION_BLOCK: Action
+
+class Evidence(_message.Message):
+    __slots__ = ("algorithm", "distance", "variant", "upload_time_offset", "known_time_offset")
+    ALGORITHM_FIELD_NUMBER: _ClassVar[int]
+    DISTANCE_FIELD_NUMBER: _ClassVar[int]
+    VARIANT_FIELD_NUMBER: _ClassVar[int]
+    UPLOAD_TIME_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_TIME_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    algorithm: _types_pb2.Algorithm
+    distance: int
+    variant: str
+    upload_time_offset: _duration_pb2.Duration
+    known_time_offset: _duration_pb2.Duration
+    def __init__(self, algorithm: _Optional[_Union[_types_pb2.Algorithm, str]] = ..., distance: _Optional[int] = ..., variant: _Optional[str] = ..., upload_time_offset: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., known_time_offset: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class FrameShare(_message.Message):
+    __slots__ = ("upload_matched", "upload_total", "known_matched", "known_total", "upload_percent", "known_percent")
+    UPLOAD_MATCHED_FIELD_NUMBER: _ClassVar[int]
+    UPLOAD_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_MATCHED_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    UPLOAD_PERCENT_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_PERCENT_FIELD_NUMBER: _ClassVar[int]
+    upload_matched: int
+    upload_total: int
+    known_matched: int
+    known_total: int
+    upload_percent: float
+    known_percent: float
+    def __init__(self, upload_matched: _Optional[int] = ..., upload_total: _Optional[int] = ..., known_matched: _Optional[int] = ..., known_total: _Optional[int] = ..., upload_percent: _Optional[float] = ..., known_percent: _Optional[float] = ...) -> None: ...
+
+class Match(_message.Message):
+    __slots__ = ("entry", "list", "media_type", "algorithm", "distance", "variant", "labels", "entities", "basis", "severity", "incident", "contributor", "evidence", "frames")
+    ENTRY_FIELD_NUMBER: _ClassVar[int]
+    LIST_FIELD_NUMBER: _ClassVar[int]
+    MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
+    ALGORITHM_FIELD_NUMBER: _ClassVar[int]
+    DISTANCE_FIELD_NUMBER: _ClassVar[int]
+    VARIANT_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    ENTITIES_FIELD_NUMBER: _ClassVar[int]
+    BASIS_FIELD_NUMBER: _ClassVar[int]
+    SEVERITY_FIELD_NUMBER: _ClassVar[int]
+    INCIDENT_FIELD_NUMBER: _ClassVar[int]
+    CONTRIBUTOR_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_FIELD_NUMBER: _ClassVar[int]
+    FRAMES_FIELD_NUMBER: _ClassVar[int]
+    entry: str
+    list: str
+    media_type: _types_pb2.MediaType
+    algorithm: _types_pb2.Algorithm
+    distance: int
+    variant: str
+    labels: _containers.RepeatedScalarFieldContainer[str]
+    entities: _containers.RepeatedScalarFieldContainer[str]
+    basis: _types_pb2.Basis
+    severity: _types_pb2.Severity
+    incident: str
+    contributor: str
+    evidence: _containers.RepeatedCompositeFieldContainer[Evidence]
+    frames: FrameShare
+    def __init__(self, entry: _Optional[str] = ..., list: _Optional[str] = ..., media_type: _Optional[_Union[_types_pb2.MediaType, str]] = ..., algorithm: _Optional[_Union[_types_pb2.Algorithm, str]] = ..., distance: _Optional[int] = ..., variant: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., entities: _Optional[_Iterable[str]] = ..., basis: _Optional[_Union[_types_pb2.Basis, str]] = ..., severity: _Optional[_Union[_types_pb2.Severity, str]] = ..., incident: _Optional[str] = ..., contributor: _Optional[str] = ..., evidence: _Optional[_Iterable[_Union[Evidence, _Mapping]]] = ..., frames: _Optional[_Union[FrameShare, _Mapping]] = ...) -> None: ...
+
+class Verdict(_message.Message):
+    __slots__ = ("outcome", "undetermined_reason", "detail", "action", "matches", "total_matches", "exemptions", "searched", "revision", "check_time")
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    UNDETERMINED_REASON_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    MATCHES_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_MATCHES_FIELD_NUMBER: _ClassVar[int]
+    EXEMPTIONS_FIELD_NUMBER: _ClassVar[int]
+    SEARCHED_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    CHECK_TIME_FIELD_NUMBER: _ClassVar[int]
+    outcome: Outcome
+    undetermined_reason: UndeterminedReason
+    detail: str
+    action: Action
+    matches: _containers.RepeatedCompositeFieldContainer[Match]
+    total_matches: int
+    exemptions: _containers.RepeatedCompositeFieldContainer[Match]
+    searched: _containers.RepeatedScalarFieldContainer[_types_pb2.Algorithm]
+    revision: str
+    check_time: _timestamp_pb2.Timestamp
+    def __init__(self, outcome: _Optional[_Union[Outcome, str]] = ..., undetermined_reason: _Optional[_Union[UndeterminedReason, str]] = ..., detail: _Optional[str] = ..., action: _Optional[_Union[Action, str]] = ..., matches: _Optional[_Iterable[_Union[Match, _Mapping]]] = ..., total_matches: _Optional[int] = ..., exemptions: _Optional[_Iterable[_Union[Match, _Mapping]]] = ..., searched: _Optional[_Iterable[_Union[_types_pb2.Algorithm, str]]] = ..., revision: _Optional[str] = ..., check_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class CheckRequest(_message.Message):
+    __slots__ = ("media_type", "fingerprints", "limitation", "min_revision")
+    MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
+    FINGERPRINTS_FIELD_NUMBER: _ClassVar[int]
+    LIMITATION_FIELD_NUMBER: _ClassVar[int]
+    MIN_REVISION_FIELD_NUMBER: _ClassVar[int]
+    media_type: _types_pb2.MediaType
+    fingerprints: _containers.RepeatedCompositeFieldContainer[_types_pb2.Fingerprint]
+    limitation: UndeterminedReason
+    min_revision: str
+    def __init__(self, media_type: _Optional[_Union[_types_pb2.MediaType, str]] = ..., fingerprints: _Optional[_Iterable[_Union[_types_pb2.Fingerprint, _Mapping]]] = ..., limitation: _Optional[_Union[UndeterminedReason, str]] = ..., min_revision: _Optional[str] = ...) -> None: ...
+
+class CheckResponse(_message.Message):
+    __slots__ = ("verdict",)
+    VERDICT_FIELD_NUMBER: _ClassVar[int]
+    verdict: Verdict
+    def __init__(self, verdict: _Optional[_Union[Verdict, _Mapping]] = ...) -> None: ...
+
+class CheckMediaOptions(_message.Message):
+    __slots__ = ("min_revision",)
+    MIN_REVISION_FIELD_NUMBER: _ClassVar[int]
+    min_revision: str
+    def __init__(self, min_revision: _Optional[str] = ...) -> None: ...
+
+class CheckMediaRequest(_message.Message):
+    __slots__ = ("options", "chunk")
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    options: CheckMediaOptions
+    chunk: bytes
+    def __init__(self, options: _Optional[_Union[CheckMediaOptions, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
+
+class CheckMediaResponse(_message.Message):
+    __slots__ = ("verdict", "media_type")
+    VERDICT_FIELD_NUMBER: _ClassVar[int]
+    MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
+    verdict: Verdict
+    media_type: _types_pb2.MediaType
+    def __init__(self, verdict: _Optional[_Union[Verdict, _Mapping]] = ..., media_type: _Optional[_Union[_types_pb2.MediaType, str]] = ...) -> None: ...
+
+class CheckBatchRequest(_message.Message):
+    __slots__ = ("checks",)
+    CHECKS_FIELD_NUMBER: _ClassVar[int]
+    checks: _containers.RepeatedCompositeFieldContainer[CheckRequest]
+    def __init__(self, checks: _Optional[_Iterable[_Union[CheckRequest, _Mapping]]] = ...) -> None: ...
+
+class CheckResult(_message.Message):
+    __slots__ = ("verdict", "error")
+    VERDICT_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    verdict: Verdict
+    error: _status_pb2.Status
+    def __init__(self, verdict: _Optional[_Union[Verdict, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
+
+class CheckBatchResponse(_message.Message):
+    __slots__ = ("results",)
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[CheckResult]
+    def __init__(self, results: _Optional[_Iterable[_Union[CheckResult, _Mapping]]] = ...) -> None: ...
