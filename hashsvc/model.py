@@ -201,6 +201,57 @@ class Entry:
         return self.name.partition("#")[0]
 
 
+@dataclass(frozen=True, slots=True)
+class EntryAdded:
+    """Record kind: an entry came in. Its name's sequence is the record's place in the list."""
+
+    draft: EntryDraft
+    contributor: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EntryAmended:
+    """Record kind: what is said of an entry changed; `description` is the whole new one."""
+
+    sequence: int
+    description: Description
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EntryWithdrawn:
+    """Record kind: an entry is withdrawn for good."""
+
+    sequence: int
+    reason: str
+    time: datetime
+
+
+Change = EntryAdded | EntryAmended | EntryWithdrawn
+"""One change to a list: what a record of its log says."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddedEntry:
+    """What became of one entry of a batch."""
+
+    name: str
+    already_present: bool
+    matchable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KnownEntry:
+    """What a match needs to know of an entry: its list's kind, and its fingerprints by ordinal.
+
+    The fingerprints carry no values.
+    """
+
+    entry: Entry
+    kind: ListKind
+
+
 class Outcome(StrEnum):
     """What a check found."""
 

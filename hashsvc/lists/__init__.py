@@ -1,0 +1,1 @@
+"""Hash lists: the ledger that changes them, its rules, and the indexer that follows them."""

@@ -1,0 +1,86 @@
+"""The tables, as the newest migration leaves them.
+
+`records` is the truth; `entries`, `fingerprints` and the counters in `lists` are projections of
+it, written in the same transaction, and can be rebuilt from it. Times are whole microseconds
+since 1970, UTC. Versions: 0001 is the first release.
+"""
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+node = sa.Table(
+    "node",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),  # always 1
+    sa.Column("node_id", sa.String(16), nullable=False),  # names this store in revisions
+    sa.Column("log_size", sa.BigInteger, nullable=False),  # records in all lists; locks the writer
+)
+
+lists = sa.Table(
+    "lists",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.String(127), nullable=False, unique=True),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("purpose", sa.Text, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("active_entries", sa.BigInteger, nullable=False),
+    sa.Column("create_time", sa.BigInteger, nullable=False),
+)
+
+records = sa.Table(
+    "records",
+    metadata,
+    sa.Column("position", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("list_id", sa.Integer, sa.ForeignKey("lists.id"), nullable=False),
+    sa.Column("list_position", sa.BigInteger, nullable=False),  # from 1, no gaps
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("entry_id", sa.BigInteger, nullable=False),  # the entry the record is about
+    sa.Column("body", sa.LargeBinary, nullable=False),  # the record's bytes, never rewritten
+    sa.UniqueConstraint("list_id", "list_position"),
+)
+
+entries = sa.Table(
+    "entries",
+    metadata,
+    # The position of the record that added the entry, so that it grows with the log.
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("list_id", sa.Integer, sa.ForeignKey("lists.id"), nullable=False),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("media_type", sa.String(8), nullable=False),
+    sa.Column("contributor", sa.String(63), nullable=False),
+    sa.Column("description", sa.Text, nullable=False),  # JSON, as in the records
+    sa.Column("fingerprint_count", sa.Integer, nullable=False),
+    sa.Column("fingerprint_digest", sa.LargeBinary(32), nullable=False),
+    sa.Column("create_time", sa.BigInteger, nullable=False),
+    sa.Column("update_time", sa.BigInteger, nullable=False),
+    sa.Column("withdraw_time", sa.BigInteger),
+    sa.Column("withdraw_reason", sa.Text, nullable=False),
+    sa.UniqueConstraint("list_id", "sequence"),
+    sa.Index("entries_by_fingerprints", "list_id", "fingerprint_digest"),
+)
+
+fingerprints = sa.Table(
+    "fingerprints",
+    metadata,
+    sa.Column("entry_id", sa.BigInteger, sa.ForeignKey("entries.id"), primary_key=True),
+    sa.Column("ordinal", sa.Integer, primary_key=True),
+    sa.Column("algorithm", sa.String(8), nullable=False),
+    sa.Column("value", sa.LargeBinary, nullable=False),
+    sa.Column("quality", sa.SmallInteger),
+    sa.Column("time_ms", sa.BigInteger),
+    sa.Column("decoding", sa.String(8), nullable=False),
+    sa.Column("variant", sa.String(64), nullable=False),
+    sqlite_with_rowid=False,
+)
+
+requests = sa.Table(
+    "requests",
+    metadata,
+    sa.Column("request_id", sa.String(128), primary_key=True),
+    sa.Column("digest", sa.LargeBinary(32), nullable=False),  # of the request's content
+    sa.Column("answer", sa.Text, nullable=False),  # JSON
+    sa.Column("create_time", sa.BigInteger, nullable=False),
+    sa.Index("requests_by_time", "create_time"),
+)
