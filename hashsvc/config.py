@@ -1,0 +1,207 @@
+"""Every setting of a node, with its unit, its default and what changing it does.
+
+Settings come from one TOML file, overridden by environment variables (`HASHSVC_LISTEN`,
+`HASHSVC_MATCHING__PDQ_RADIUS`), overridden by command line flags. Unknown keys in the file are
+errors.
+"""
+
+import ipaddress
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from hashsvc.errors import ConfigError
+from hashsvc.model import Action, Basis, Severity
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Limits(_Section):
+    """Bounds on what one caller can make the node do. Past one: RESOURCE_EXHAUSTED."""
+
+    max_message_bytes: int = Field(default=16 * 1024 * 1024, gt=0)
+    """Largest gRPC message. Larger ones are refused before they are read."""
+    max_media_bytes: int = Field(default=256 * 1024 * 1024, gt=0)
+    """Largest file CheckMedia takes. It is held in memory while it comes in."""
+    max_media_buffer_bytes: int = Field(default=1024 * 1024 * 1024, gt=0)
+    """Memory for all uploads that are coming in or being decoded at once."""
+    max_batch_checks: int = Field(default=1_000, gt=0)
+    """Uploads in one message of CheckBatch."""
+    max_check_fingerprints: int = Field(default=20_000, gt=0)
+    """Fingerprints of one upload: 5.5 hours of video at one frame a second."""
+    max_batch_entries: int = Field(default=1_000, gt=0)
+    """Entries in one message of AddEntries, which is one transaction."""
+    max_batch_fingerprints: int = Field(default=100_000, gt=0)
+    """Fingerprints in one message of AddEntries."""
+    max_matches: int = Field(default=100, gt=0)
+    """Matches in one verdict; `total_matches` counts the rest."""
+    max_concurrent_checks: int = Field(default=64, gt=0)
+    """Checks under way at once; the next is refused at once instead of queued."""
+    max_concurrent_writes: int = Field(default=64, gt=0)
+    """Writes and open contribution streams at once."""
+    max_concurrent_media: int = Field(default=32, gt=0)
+    """CheckMedia calls at once, those waiting for a decoder included."""
+    request_retention_days: int = Field(default=30, ge=30)
+    """How long a repeated `request_id` gives its first answer."""
+
+
+class Decoding(_Section):
+    """Limits on decoding one untrusted file, each in its own worker process."""
+
+    workers: int = Field(default=2, gt=0)
+    """Decoder processes: about one a core. Each may use `max_memory_bytes`."""
+    max_pixels: int = Field(default=100_000_000, gt=0)
+    """Pixels of a picture or of one video frame."""
+    max_side_pixels: int = Field(default=50_000, gt=0)
+    """Width or height of a picture."""
+    max_duration_s: int = Field(default=4 * 3600, gt=0)
+    """Length of a video, in seconds."""
+    max_memory_bytes: int = Field(default=1536 * 1024 * 1024, gt=0)
+    """Memory a worker may use above what it needs to start."""
+    max_cpu_s: int = Field(default=60, gt=0)
+    """Processor seconds for one file."""
+    max_wall_s: int = Field(default=60, gt=0)
+    """Seconds from handing over the file to its fingerprints."""
+
+
+class Matching(_Section):
+    """How near is a match."""
+
+    pdq_radius: int = Field(default=31, ge=0, le=96)
+    """Bits of 256. 31 is PDQ's published recommendation; more finds more and errs more."""
+    min_pdq_quality: int = Field(default=50, ge=0, le=100)
+    """PDQ values below are neither searched with nor for. 50 is PDQ's recommendation."""
+    hash64_radius: int = Field(default=8, ge=0, le=16)
+    """Bits of 64, for pHash, dHash and wHash."""
+    video_share_percent: float = Field(default=60, gt=0, le=100)
+    """A video matches when this share of its frames, or of the known video's, matches."""
+    wait_for_revision_s: float = Field(default=5, ge=0)
+    """How long a check waits for its `min_revision`, if its deadline is not sooner."""
+
+
+class PolicyRule(_Section):
+    """One rule: applies to matches that fit every condition given."""
+
+    action: Action
+    """What to do."""
+    lists: frozenset[str] = frozenset()
+    """Names of lists; empty means any."""
+    labels: frozenset[str] = frozenset()
+    """At least one of these labels; empty means any."""
+    basis: frozenset[Basis] = frozenset()
+    """One of these bases; empty means any."""
+    min_severity: Severity = Severity.UNSPECIFIED
+    """At least this severity."""
+    exact: bool | None = None
+    """True: only the very same file; false: only near matches."""
+
+
+class Policy(_Section):
+    """What this node's platform makes of a verdict. Nothing blocks unless a rule here says so."""
+
+    rules: tuple[PolicyRule, ...] = ()
+    """The first rule that fits a match decides for it; the gravest match decides for the upload."""
+    match: Action = Action.REVIEW
+    """For a match that no rule fits."""
+    undetermined: Action = Action.LOG
+    """For an upload that could not be judged."""
+    exempted: Action = Action.LOG
+    """For a match, where the upload is also in an exemption list."""
+
+
+class Settings(BaseSettings):
+    """All settings of a node."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix="HASHSVC_", env_nested_delimiter="__"
+    )
+
+    data: Path = Path("hashsvc-data")
+    """Folder for the database; made if missing. One node at a time."""
+    listen: str = "127.0.0.1:50051"
+    """HOST:PORT, port 0 for any free one, or unix:PATH. Loopback only for now."""
+    database_url: str = ""
+    """SQLAlchemy URL; empty means an SQLite file in `data`."""
+    drain_s: float = Field(default=10, ge=0)
+    """Seconds that calls under way have to end after SIGTERM."""
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+    """Least level that is logged."""
+    limits: Limits = Limits()
+    decoding: Decoding = Decoding()
+    matching: Matching = Matching()
+    policy: Policy = Policy()
+
+    @property
+    def store_url(self) -> str:
+        """The SQLAlchemy URL in use."""
+        return self.database_url or f"sqlite:///{(self.data / 'hashsvc.db').absolute()}"
+
+
+def load(file: Path | None, flags: Mapping[str, Any]) -> Settings:
+    """Return the settings from a TOML file, the environment and command line flags.
+
+    Raises:
+        ConfigError: a setting is unknown, malformed or unsafe; the message names it.
+    """
+
+    class FromFile(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            toml = TomlConfigSettingsSource(settings_cls, toml_file=file)
+            return (init_settings, env_settings, toml)
+
+    if file is not None and not file.is_file():
+        raise ConfigError(f"there is no configuration file {file}")
+    try:
+        settings = FromFile(**flags)
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        raise ConfigError("wrong settings: " + "; ".join(lines)) from None
+    except ValueError as error:  # malformed TOML
+        raise ConfigError(f"cannot read {file}: {error}") from None
+    check_listen(settings.listen)
+    return settings
+
+
+def check_listen(listen: str) -> None:
+    """Refuse an address that other machines could reach.
+
+    Raises:
+        ConfigError: it is malformed, or not loopback.
+    """
+    if listen.startswith("unix:"):
+        return
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535 or not host:
+        raise ConfigError(f"listen: {listen!r} is not HOST:PORT, such as 127.0.0.1:50051")
+    if not _is_loopback(host.strip("[]")):
+        raise ConfigError(
+            f"listen: refusing {listen!r}: this version has no TLS and no authentication, so it "
+            "listens on this machine only (127.0.0.1, [::1], localhost or unix:PATH)"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,128 @@
+"""The indexer: follows the log into the index. Start, catch-up and recovery are one routine."""
+
+import asyncio
+import threading
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from hashsvc_index import DigestIndex, HammingIndex, Hits
+from numpy.typing import NDArray
+
+from hashsvc.lists import rules
+from hashsvc.model import Algorithm, Fingerprint
+from hashsvc.store.store import IndexedRow, Store
+
+_ORDINAL_BITS = 20
+_RECORDS_PER_READ = 20_000
+
+assert rules.MAX_FINGERPRINTS_PER_ENTRY <= 1 << _ORDINAL_BITS
+
+
+class Indexer:
+    """Holds one index per algorithm, and the log position that they have all reached.
+
+    A key is an entry's id and a fingerprint's ordinal in one number, so a hit names its entry
+    without a look-up. `_lock` guards the writer side; searches take no lock.
+    """
+
+    def __init__(self, store: Store, *, min_pdq_quality: int) -> None:
+        self._store = store
+        self._min_pdq_quality = min_pdq_quality
+        self._indexes: dict[Algorithm, HammingIndex | DigestIndex] = {
+            algorithm: (DigestIndex if algorithm.is_digest else HammingIndex)(algorithm.bits)
+            for algorithm in Algorithm
+        }
+        self._lock = threading.Lock()
+        self._position = 0
+        self._waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
+
+    @property
+    def position(self) -> int:
+        """The log position that every search sees at least."""
+        return self._position
+
+    def __len__(self) -> int:
+        """Number of fingerprints that can match."""
+        return sum(len(index) for index in self._indexes.values())
+
+    def follow(self) -> None:
+        """Apply all records after `position`."""
+        with self._lock:
+            while True:
+                changes = self._store.index_changes(self._position, _RECORDS_PER_READ)
+                if changes.position == self._position:
+                    return
+                self._add(changes.added)
+                self._remove(changes.removed)
+                self._position = changes.position
+                self._wake()
+
+    async def reached(self, position: int, wait_s: float) -> bool:
+        """Wait until the index has reached a position; tell whether it did in time."""
+        if self._position >= position:
+            return True
+        waiter = (asyncio.get_running_loop(), asyncio.Event())
+        self._waiting.add(waiter)
+        try:
+            async with asyncio.timeout(wait_s):
+                while self._position < position:
+                    waiter[1].clear()
+                    # Looked at again after the clear, so that no wake-up is lost.
+                    if self._position < position:
+                        await waiter[1].wait()
+        except TimeoutError:
+            return False
+        finally:
+            self._waiting.discard(waiter)
+        return True
+
+    def search(self, algorithm: Algorithm, values: Sequence[bytes], radius: int) -> Hits:
+        """Search one algorithm for many values at once.
+
+        `values` are of the algorithm's width; `radius` is in bits and ignored for digests. The
+        hits' `query` counts in `values`; `entry_and_ordinal` reads their keys.
+        """
+        index = self._indexes[algorithm]
+        codes = _codes(values, algorithm)
+        if isinstance(index, DigestIndex):
+            return index.search(codes)
+        return index.search(codes, radius)
+
+    def _add(self, rows: Iterable[IndexedRow]) -> None:
+        groups: dict[Algorithm, tuple[list[int], list[bytes]]] = {}
+        for row in rows:
+            algorithm = Algorithm(row.algorithm)
+            value = bytes(row.value)
+            if rules.is_searchable(
+                Fingerprint(algorithm, value, row.quality), self._min_pdq_quality
+            ):
+                keys, values = groups.setdefault(algorithm, ([], []))
+                keys.append(row.entry_id << _ORDINAL_BITS | row.ordinal)
+                values.append(value)
+        for algorithm, (keys, values) in groups.items():
+            codes = _codes(values, algorithm)
+            self._indexes[algorithm].add(np.array(keys, dtype=np.int64), codes)
+
+    def _remove(self, entries: Iterable[tuple[int, int]]) -> None:
+        ranges = [
+            np.arange(count, dtype=np.int64) + (entry_id << _ORDINAL_BITS)
+            for entry_id, count in entries
+        ]
+        if ranges:
+            keys = np.concatenate(ranges)
+            for index in self._indexes.values():
+                index.remove(keys)
+
+    def _wake(self) -> None:
+        for loop, event in list(self._waiting):
+            loop.call_soon_threadsafe(event.set)
+
+
+def entry_and_ordinal(key: int) -> tuple[int, int]:
+    """Return the entry id and the fingerprint's ordinal in it that a key stands for."""
+    return key >> _ORDINAL_BITS, key & (1 << _ORDINAL_BITS) - 1
+
+
+def _codes(values: Sequence[bytes], algorithm: Algorithm) -> NDArray[np.uint8]:
+    width = algorithm.bits // 8
+    return np.frombuffer(b"".join(values), dtype=np.uint8).reshape(-1, width)

@@ -1,0 +1,277 @@
+"""The ledger: the only writer. Validates a change, appends it, and lets the index follow."""
+
+import hashlib
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hashsvc.config import Limits
+from hashsvc.errors import (
+    AlreadyExists,
+    InvalidRequest,
+    LimitExceeded,
+    NotFound,
+    PreconditionFailed,
+)
+from hashsvc.lists import rules
+from hashsvc.model import (
+    AddedEntry,
+    Change,
+    Description,
+    Entry,
+    EntryAdded,
+    EntryAmended,
+    EntryDraft,
+    EntryWithdrawn,
+    HashList,
+    ListKind,
+)
+from hashsvc.store import records
+from hashsvc.store.store import Store, WriteTransaction
+
+
+class Ledger:
+    """Applies changes to hash lists, one at a time, whole or not at all.
+
+    Every method returns after its change is durable and `follow` was called; each takes a
+    `request_id`, and repeating one gives the first answer again. Safe to call from any thread;
+    `_lock` makes callers take turns, so that `follow` sees commits in order.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        limits: Limits,
+        min_pdq_quality: int,
+        follow: Callable[[], object],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._store = store
+        self._limits = limits
+        self._min_pdq_quality = min_pdq_quality
+        self._follow = follow
+        self._now = now
+        self._lock = threading.Lock()
+
+    def forget_old_requests(self) -> None:
+        """Drop answers that are past their retention."""
+        with self._lock, self._store.write() as tx:
+            tx.forget_answers(self._now() - timedelta(days=self._limits.request_retention_days))
+
+    def create_list(
+        self, name: str, kind: ListKind, purpose: str, *, request_id: str, builtin: bool = False
+    ) -> tuple[HashList, int]:
+        """Create a list and return it with the log position.
+
+        Raises:
+            InvalidRequest: the name or the purpose is malformed, or the name is reserved.
+            AlreadyExists: the name is taken.
+        """
+        rules.check_list_name(name, "list.name")
+        rules.check_text(purpose, "list.purpose")
+        _check_not_reserved(name, "list.name", builtin=builtin)
+
+        def apply(tx: WriteTransaction) -> Any:
+            if tx.get_list(name) is not None:
+                raise AlreadyExists(f"there is a list {name} already", metadata={"list": name})
+            tx.create_list(name, kind, purpose, self._now())
+            return {"position": tx.log_size}
+
+        answer = self._once(request_id, ("create_list", name, kind, purpose), apply)
+        return self._get_list(name), answer["position"]
+
+    def add_entries(
+        self,
+        list_name: str,
+        drafts: Sequence[EntryDraft],
+        *,
+        request_id: str,
+        builtin: bool = False,
+    ) -> tuple[list[AddedEntry], int]:
+        """Add a batch of entries; return what became of each, and the log position.
+
+        A draft with exactly the fingerprints of an active entry of the list, or of an earlier
+        draft, is not added again.
+
+        Raises:
+            InvalidRequest: an entry breaks a rule; nothing was added.
+            LimitExceeded: the batch is too large.
+            NotFound: there is no such list.
+        """
+        rules.check_list_name(list_name, "list")
+        _check_not_reserved(list_name, "list", builtin=builtin)
+        self._check_size(drafts)
+        rules.check_drafts(drafts, self._now())
+        drafts = [_in_record_order(draft) for draft in drafts]
+
+        def apply(tx: WriteTransaction) -> Any:
+            hash_list = _existing(tx.get_list(list_name), list_name)
+            digests = [records.fingerprint_digest(draft) for draft in drafts]
+            sequences = tx.find_active(list_name, digests)
+            changes: list[tuple[Change, bytes]] = []
+            results = []
+            for draft, digest in zip(drafts, digests, strict=True):
+                known = sequences.get(digest)
+                if known is None:
+                    change = EntryAdded(draft, hash_list.partner, self._now())
+                    changes.append((change, records.encode(change)))
+                    sequences[digest] = hash_list.size + len(changes)
+                results.append([sequences[digest], known is not None, self._is_matchable(draft)])
+            if changes:
+                tx.append(list_name, changes)
+            return {"entries": results, "position": tx.log_size}
+
+        content: list[str | bytes] = ["add_entries", list_name]
+        content += [records.encode_draft(draft) for draft in drafts]
+        answer = self._once(request_id, content, apply)
+        added = [AddedEntry(f"{list_name}#{s}", old, can) for s, old, can in answer["entries"]]
+        return added, answer["position"]
+
+    def amend_entry(
+        self, name: str, amendment: Description, fields: Sequence[str], *, request_id: str
+    ) -> tuple[Entry, int]:
+        """Set the named fields of an entry's description; return the entry and the position.
+
+        Raises:
+            InvalidRequest: a new value breaks a rule.
+            NotFound: there is no such entry.
+            PreconditionFailed: the entry is withdrawn.
+        """
+        list_name, sequence = rules.check_entry_name(name, "entry.name")
+        _check_not_reserved(list_name, "entry.name", builtin=False)
+        values = {field: getattr(amendment, field) for field in fields}
+
+        def apply(tx: WriteTransaction) -> Any:
+            entry = _active(tx.get_entry(list_name, sequence), name)
+            description = replace(entry.description, **values)
+            # An entry may be amended after it expired; only a new expiry must lie ahead.
+            checked = (
+                description if "expire_time" in fields else replace(description, expire_time=None)
+            )
+            rules.check_description(checked, "entry", self._now())
+            change = EntryAmended(sequence, description, self._now())
+            tx.append(list_name, [(change, records.encode(change))])
+            return {"position": tx.log_size}
+
+        content = ("amend_entry", name, ",".join(fields), records.encode_description(amendment))
+        answer = self._once(request_id, content, apply)
+        return self._get_entry(list_name, sequence), answer["position"]
+
+    def withdraw_entry(self, name: str, reason: str, *, request_id: str) -> tuple[Entry, int]:
+        """Withdraw an entry for good; return it and the log position.
+
+        Raises:
+            InvalidRequest: the reason is missing or too long.
+            NotFound: there is no such entry.
+            PreconditionFailed: the entry is withdrawn already.
+        """
+        list_name, sequence = rules.check_entry_name(name, "name")
+        _check_not_reserved(list_name, "name", builtin=False)
+        rules.check_text(reason, "reason", required=True)
+
+        def apply(tx: WriteTransaction) -> Any:
+            _active(tx.get_entry(list_name, sequence), name)
+            change = EntryWithdrawn(sequence, reason, self._now())
+            tx.append(list_name, [(change, records.encode(change))])
+            return {"position": tx.log_size}
+
+        answer = self._once(request_id, ("withdraw_entry", name, reason), apply)
+        return self._get_entry(list_name, sequence), answer["position"]
+
+    def _once(
+        self,
+        request_id: str,
+        content: Sequence[str | bytes],
+        apply: Callable[[WriteTransaction], Any],
+    ) -> Any:
+        """Run `apply` in a transaction, or give the answer of its first run."""
+        rules.check_request_id(request_id)
+        digest = _content_digest(content)
+        with self._lock:
+            with self._store.write() as tx:
+                earlier = tx.find_answer(request_id)
+                if earlier is None:
+                    answer = apply(tx)
+                    tx.save_answer(request_id, digest, answer, self._now())
+                elif earlier[0] == digest:
+                    answer = earlier[1]
+                else:
+                    raise InvalidRequest.of(
+                        "request_id",
+                        "was used before for a different request",
+                        reason="REQUEST_ID_REUSED",
+                    )
+            # Durable from here; a crash before the index follows is made good at the next start.
+            self._follow()
+        return answer
+
+    def _check_size(self, drafts: Sequence[EntryDraft]) -> None:
+        if not drafts:
+            raise InvalidRequest.of("entries", "give at least one entry")
+        _check_limit("max_batch_entries", "entries", len(drafts), self._limits.max_batch_entries)
+        count = sum(len(draft.fingerprints) for draft in drafts)
+        most = self._limits.max_batch_fingerprints
+        _check_limit("max_batch_fingerprints", "fingerprints", count, most)
+
+    def _is_matchable(self, draft: EntryDraft) -> bool:
+        return any(rules.is_searchable(f, self._min_pdq_quality) for f in draft.fingerprints)
+
+    def _get_list(self, name: str) -> HashList:
+        return _existing(self._store.get_list(name), name)
+
+    def _get_entry(self, list_name: str, sequence: int) -> Entry:
+        entry = self._store.get_entry(list_name, sequence)
+        return _existing_entry(entry, f"{list_name}#{sequence}")
+
+
+def _in_record_order(draft: EntryDraft) -> EntryDraft:
+    # The order records.decode gives, so that ordinals are the same on every node.
+    ordered = sorted(draft.fingerprints, key=lambda fingerprint: fingerprint.algorithm)
+    return replace(draft, fingerprints=tuple(ordered))
+
+
+def _content_digest(content: Sequence[str | bytes]) -> bytes:
+    digest = hashlib.sha256()
+    for part in content:
+        raw = part.encode() if isinstance(part, str) else part
+        digest.update(len(raw).to_bytes(8) + raw)
+    return digest.digest()
+
+
+def _check_limit(limit: str, noun: str, count: int, most: int) -> None:
+    if count > most:
+        raise LimitExceeded(
+            f"the batch holds {count:,} {noun}, {most:,} at most",
+            metadata={"limit": limit, "maximum": str(most)},
+        )
+
+
+def _check_not_reserved(list_name: str, field: str, *, builtin: bool) -> None:
+    if not builtin and list_name.startswith(f"{rules.RESERVED_PARTNER}/"):
+        raise InvalidRequest.of(
+            field, f"lists of {rules.RESERVED_PARTNER!r} are built in; use your own partner name"
+        )
+
+
+def _existing(hash_list: HashList | None, name: str) -> HashList:
+    if hash_list is None:
+        raise NotFound(f"there is no list {name}", metadata={"list": name})
+    return hash_list
+
+
+def _existing_entry(entry: Entry | None, name: str) -> Entry:
+    if entry is None:
+        raise NotFound(
+            f"there is no entry {name}", reason="ENTRY_NOT_FOUND", metadata={"entry": name}
+        )
+    return entry
+
+
+def _active(entry: Entry | None, name: str) -> Entry:
+    entry = _existing_entry(entry, name)
+    if entry.withdraw_time is not None:
+        raise PreconditionFailed(f"the entry {name} is withdrawn", metadata={"entry": name})
+    return entry

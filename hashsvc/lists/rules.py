@@ -1,0 +1,205 @@
+"""May this change be applied? No I/O: every rule is a function of its arguments."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+
+from hashsvc.errors import InvalidRequest, Violation
+from hashsvc.model import Algorithm, Description, EntryDraft, Fingerprint, MediaType
+
+RESERVED_PARTNER = "hashsvc"
+"""Owns the built-in lists; nobody else may use the name."""
+
+MAX_FINGERPRINTS_PER_ENTRY = 1 << 20
+"""The index keeps a fingerprint's place in its entry in 20 bits."""
+
+MIN_MINORITY_BITS = 8
+"""A 64-bit hash with fewer ones, or fewer zeros, says nothing: flat pictures have them."""
+
+MAX_TEXT = 2_000
+MAX_LABELS = 32
+MAX_ENTITIES = 16
+MAX_ENTITY = 128
+MAX_VIOLATIONS = 20
+
+_NAME_PART = "[a-z0-9][a-z0-9-]{0,62}"
+_LIST_NAME = re.compile(f"{_NAME_PART}/{_NAME_PART}")
+_ENTRY_NAME = re.compile(f"({_NAME_PART}/{_NAME_PART})#([1-9][0-9]{{0,17}})")
+_LABEL = re.compile(r"[a-z0-9_.:-]{1,64}")
+_VARIANT = re.compile(r"[a-z0-9_]{0,64}")
+
+
+def check_list_name(name: str, field: str) -> str:
+    """Return a well-formed list name.
+
+    Raises:
+        InvalidRequest: it is not one.
+    """
+    if not _LIST_NAME.fullmatch(name):
+        raise InvalidRequest.of(
+            field,
+            f"{_shown(name)} is not a list name: `partner/list`, each part 1 to 63 characters of "
+            "a-z, 0-9 and '-', such as acme/known",
+        )
+    return name
+
+
+def check_entry_name(name: str, field: str) -> tuple[str, int]:
+    """Return the list name and sequence of a well-formed entry name.
+
+    Raises:
+        InvalidRequest: it is not one.
+    """
+    found = _ENTRY_NAME.fullmatch(name)
+    if not found:
+        raise InvalidRequest.of(
+            field,
+            f"{_shown(name)} is not an entry name: `partner/list#number`, such as acme/known#17",
+        )
+    return found[1], int(found[2])
+
+
+def check_request_id(request_id: str) -> None:
+    """Refuse a missing or overlong request id.
+
+    Raises:
+        InvalidRequest: it is so.
+    """
+    if not 1 <= len(request_id) <= 128 or not request_id.isprintable():
+        raise InvalidRequest.of(
+            "request_id", "give 1 to 128 printable characters, best a random UUID"
+        )
+
+
+def check_text(text: str, field: str, *, required: bool = False) -> None:
+    """Refuse text that is too long, or missing where it is required.
+
+    Raises:
+        InvalidRequest: it is so.
+    """
+    violations = list(_text(text, field, MAX_TEXT))
+    if required and not text.strip():
+        violations.append(Violation(field, "say it in a few words"))
+    _raise(violations)
+
+
+def check_drafts(drafts: Sequence[EntryDraft], now: datetime) -> None:
+    """Refuse a batch in which any entry breaks a rule.
+
+    Raises:
+        InvalidRequest: with one violation for each wrong field, 20 at most.
+    """
+    violations: list[Violation] = []
+    for i, draft in enumerate(drafts):
+        path = f"entries[{i}]"
+        violations += _fingerprints(draft.fingerprints, path)
+        violations += _frames(draft, path)
+        violations += _description(draft.description, path, now)
+        if len(violations) >= MAX_VIOLATIONS:
+            break
+    _raise(violations)
+
+
+def check_description(description: Description, path: str, now: datetime) -> None:
+    """Refuse a description that breaks a rule.
+
+    Raises:
+        InvalidRequest: with one violation for each wrong field.
+    """
+    _raise(list(_description(description, path, now)))
+
+
+def check_fingerprints(fingerprints: Sequence[Fingerprint]) -> None:
+    """Refuse fingerprints to check of which one is malformed.
+
+    Raises:
+        InvalidRequest: with one violation for each wrong field, 20 at most.
+    """
+    violations: list[Violation] = []
+    for violation in _fingerprints(fingerprints, ""):
+        violations.append(violation)
+        if len(violations) >= MAX_VIOLATIONS:
+            break
+    _raise(violations)
+
+
+def is_searchable(fingerprint: Fingerprint, min_pdq_quality: int) -> bool:
+    """Tell whether a fingerprint carries enough to search with it or for it."""
+    if fingerprint.algorithm is Algorithm.PDQ:
+        return fingerprint.quality is None or fingerprint.quality >= min_pdq_quality
+    if fingerprint.algorithm.is_digest:
+        return True
+    # A plain picture's 64-bit hash has almost all bits alike.
+    ones = int.from_bytes(fingerprint.value).bit_count()
+    return MIN_MINORITY_BITS <= ones <= fingerprint.algorithm.bits - MIN_MINORITY_BITS
+
+
+def _fingerprints(fingerprints: Sequence[Fingerprint], path: str) -> Iterator[Violation]:
+    dot = f"{path}." if path else ""
+    if not fingerprints:
+        yield Violation(f"{dot}fingerprints", "give at least one fingerprint")
+    if len(fingerprints) > MAX_FINGERPRINTS_PER_ENTRY:
+        yield Violation(f"{dot}fingerprints", f"more than {MAX_FINGERPRINTS_PER_ENTRY:,}")
+    for i, fingerprint in enumerate(fingerprints):
+        width = fingerprint.algorithm.bits // 8
+        field = f"{dot}fingerprints[{i}]"
+        if len(fingerprint.value) != width:
+            yield Violation(
+                f"{field}.value",
+                f"a {fingerprint.algorithm} value has {width} bytes, this one has "
+                f"{len(fingerprint.value)}",
+            )
+        if fingerprint.quality is not None and not 0 <= fingerprint.quality <= 100:
+            yield Violation(f"{field}.quality", "is outside 0 to 100")
+        if fingerprint.time_ms is not None and fingerprint.time_ms < 0:
+            yield Violation(f"{field}.time_offset", "is negative")
+        if not _VARIANT.fullmatch(fingerprint.variant):
+            yield Violation(f"{field}.variant", "use up to 64 characters of a-z, 0-9 and '_'")
+
+
+def _frames(draft: EntryDraft, path: str) -> Iterator[Violation]:
+    for i, fingerprint in enumerate(draft.fingerprints):
+        if fingerprint.time_ms is not None and draft.media_type is MediaType.IMAGE:
+            yield Violation(f"{path}.fingerprints[{i}].time_offset", "an image has no time offsets")
+            return
+
+
+def _description(description: Description, path: str, now: datetime) -> Iterator[Violation]:
+    if not description.labels:
+        yield Violation(f"{path}.labels", "give at least one label, such as propaganda")
+    if len(description.labels) > MAX_LABELS:
+        yield Violation(f"{path}.labels", f"more than {MAX_LABELS}")
+    for i, label in enumerate(description.labels):
+        if not _LABEL.fullmatch(label):
+            yield Violation(
+                f"{path}.labels[{i}]", f"{_shown(label)}: use 1 to 64 characters of a-z 0-9 _.:-"
+            )
+    if len(description.entities) > MAX_ENTITIES:
+        yield Violation(f"{path}.entities", f"more than {MAX_ENTITIES}")
+    for i, entity in enumerate(description.entities):
+        yield from _text(entity, f"{path}.entities[{i}]", MAX_ENTITY)
+        if not entity.strip():
+            yield Violation(f"{path}.entities[{i}]", "is empty")
+    if description.basis is None:
+        yield Violation(f"{path}.basis", "say on what ground the entry is asserted")
+    if description.expire_time is not None and description.expire_time <= now:
+        yield Violation(f"{path}.expire_time", "is in the past")
+    yield from _text(description.incident, f"{path}.incident", MAX_ENTITY)
+    yield from _text(description.note, f"{path}.note", MAX_TEXT)
+
+
+def _text(text: str, field: str, most: int) -> Iterator[Violation]:
+    if len(text) > most:
+        yield Violation(field, f"has {len(text):,} characters, {most:,} at most")
+    if "\x00" in text:
+        yield Violation(field, "holds a NUL character")
+
+
+def _raise(violations: Iterable[Violation]) -> None:
+    if found := list(violations)[:MAX_VIOLATIONS]:
+        raise InvalidRequest(found)
+
+
+def _shown(text: str) -> str:
+    """Return text short enough to show in a message."""
+    return repr(text if len(text) <= 80 else text[:77] + "...")

@@ -1,0 +1,1 @@
+"""Matching: fingerprints to a verdict, and a verdict to an action."""

@@ -1,0 +1,260 @@
+"""The matcher: fingerprints of uploads to verdicts. Reads the store only when something is near."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from hashsvc.config import Limits, Matching, Policy
+from hashsvc.lists import rules
+from hashsvc.lists.indexer import Indexer, entry_and_ordinal
+from hashsvc.matching import policy as policies
+from hashsvc.model import (
+    Algorithm,
+    Evidence,
+    Fingerprint,
+    FrameShare,
+    KnownEntry,
+    ListKind,
+    Match,
+    MediaType,
+    Outcome,
+    UndeterminedReason,
+    Verdict,
+)
+from hashsvc.store.store import Store
+from hashsvc.tokens import Revisions
+
+_MAX_EVIDENCE = 100
+_ENTRIES_PER_READ = 200
+_ALGORITHMS = tuple(Algorithm)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One upload to check; `limitation` is what its hasher could not see."""
+
+    media_type: MediaType
+    fingerprints: tuple[Fingerprint, ...]
+    limitation: UndeterminedReason | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    """A fingerprint of the upload near one of an entry."""
+
+    fingerprint: Fingerprint
+    ordinal: int
+    distance: int
+
+    @property
+    def rank(self) -> tuple[bool, int, int]:
+        """Sort key, best first: digests, then nearest, then by algorithm."""
+        algorithm = self.fingerprint.algorithm
+        return not algorithm.is_digest, self.distance, _ALGORITHMS.index(algorithm)
+
+
+class Matcher:
+    """Checks uploads against the index. Safe to call from many threads."""
+
+    def __init__(
+        self,
+        store: Store,
+        indexer: Indexer,
+        *,
+        matching: Matching,
+        policy: Policy,
+        limits: Limits,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._store = store
+        self._indexer = indexer
+        self._matching = matching
+        self._policy = policy
+        self._max_matches = limits.max_matches
+        self._revisions = Revisions(store.node_id)
+        self._now = now
+
+    def check(self, queries: Sequence[Query], *, behind: bool = False) -> list[Verdict]:
+        """Check uploads with one search per algorithm; one verdict each, in order.
+
+        `behind` says that the caller asked for a revision the index has not reached.
+        """
+        revision = self._revisions.token(self._indexer.position)
+        usable = [[f for f in query.fingerprints if self._is_searchable(f)] for query in queries]
+        hits = self._search(usable)
+        return [
+            self._verdict(query, usable[i], hits.get(i, {}), revision, behind=behind)
+            for i, query in enumerate(queries)
+        ]
+
+    def _is_searchable(self, fingerprint: Fingerprint) -> bool:
+        return rules.is_searchable(fingerprint, self._matching.min_pdq_quality)
+
+    def _search(self, usable: Sequence[Sequence[Fingerprint]]) -> dict[int, dict[int, list[_Hit]]]:
+        """Return the hits by query and entry id."""
+        asked: dict[Algorithm, list[tuple[int, Fingerprint]]] = defaultdict(list)
+        for i, fingerprints in enumerate(usable):
+            for fingerprint in fingerprints:
+                asked[fingerprint.algorithm].append((i, fingerprint))
+        found: dict[int, dict[int, list[_Hit]]] = defaultdict(lambda: defaultdict(list))
+        for algorithm, askers in asked.items():
+            values = [fingerprint.value for _, fingerprint in askers]
+            hits = self._indexer.search(algorithm, values, self._radius(algorithm))
+            for number, key, distance in zip(
+                hits.query.tolist(), hits.key.tolist(), hits.distance.tolist(), strict=True
+            ):
+                i, fingerprint = askers[number]
+                entry_id, ordinal = entry_and_ordinal(key)
+                found[i][entry_id].append(_Hit(fingerprint, ordinal, distance))
+        return found
+
+    def _radius(self, algorithm: Algorithm) -> int:
+        if algorithm is Algorithm.PDQ:
+            return self._matching.pdq_radius
+        return self._matching.hash64_radius
+
+    def _verdict(
+        self,
+        query: Query,
+        usable: Sequence[Fingerprint],
+        hits: dict[int, list[_Hit]],
+        revision: str,
+        *,
+        behind: bool,
+    ) -> Verdict:
+        matches: list[Match] = []
+        exemptions: list[Match] = []
+        unread = len(hits)
+        for number, (known, match) in enumerate(self._matches(query, usable, hits), 1):
+            if match is not None:
+                (exemptions if known.kind is ListKind.EXEMPTION else matches).append(match)
+            unread = len(hits) - number
+            if len(matches) >= self._max_matches:
+                break
+        else:
+            unread = 0
+        reason = None if matches else self._undetermined(query, usable, behind=behind)
+        outcome = Outcome.NO_MATCH if reason is None else Outcome.UNDETERMINED
+        outcome = Outcome.MATCH if matches else outcome
+        matches.sort(key=_match_rank)
+        return Verdict(
+            outcome=outcome,
+            action=policies.decide(self._policy, outcome, matches, exemptions),
+            revision=revision,
+            reason=reason,
+            detail=_detail(reason, query),
+            matches=tuple(matches),
+            total_matches=len(matches) + unread,
+            exemptions=tuple(sorted(exemptions, key=_match_rank)),
+            searched=tuple(sorted({f.algorithm for f in usable}, key=_ALGORITHMS.index)),
+        )
+
+    def _matches(
+        self, query: Query, usable: Sequence[Fingerprint], hits: dict[int, list[_Hit]]
+    ) -> Iterator[tuple[KnownEntry, Match | None]]:
+        """Yield each entry that was hit, best first, with its match if the hits amount to one."""
+        frames = [f for f in usable if f.algorithm is Algorithm.PDQ]
+        ranked = sorted(hits, key=lambda entry_id: min(hit.rank for hit in hits[entry_id]))
+        for start in range(0, len(ranked), _ENTRIES_PER_READ):
+            ids = ranked[start : start + _ENTRIES_PER_READ]
+            known = self._store.known_entries(ids)
+            for entry_id in ids:
+                if entry_id in known and not self._is_expired(known[entry_id]):
+                    yield (
+                        known[entry_id],
+                        self._match(query, known[entry_id], hits[entry_id], frames),
+                    )
+
+    def _is_expired(self, known: KnownEntry) -> bool:
+        expire_time = known.entry.description.expire_time
+        return expire_time is not None and expire_time <= self._now()
+
+    def _match(
+        self, query: Query, known: KnownEntry, hits: list[_Hit], frames: Sequence[Fingerprint]
+    ) -> Match | None:
+        entry = known.entry
+        known_frames = [
+            f for f in entry.fingerprints if f.algorithm is Algorithm.PDQ and self._is_searchable(f)
+        ]
+        if frames and known_frames:
+            # A 64-bit hash only speaks for media that PDQ cannot speak for.
+            hits = [h for h in hits if h.fingerprint.algorithm.bits != 64]
+        share = None
+        if query.media_type is MediaType.VIDEO and known_frames and frames:
+            share = _share(hits, len(frames), len(known_frames))
+            if not self._is_enough(share, entry.media_type):
+                hits = [h for h in hits if h.fingerprint.algorithm.is_digest]
+        if not hits:
+            return None
+        best = sorted(hits, key=lambda hit: hit.rank)[:_MAX_EVIDENCE]
+        return Match(
+            entry=entry.name,
+            media_type=entry.media_type,
+            description=entry.description,
+            contributor=entry.contributor,
+            evidence=tuple(_evidence(hit, entry.fingerprints) for hit in best),
+            frames=share if entry.media_type is MediaType.VIDEO else None,
+        )
+
+    def _is_enough(self, share: FrameShare, known_type: MediaType) -> bool:
+        # A known picture is not a clip: it must fill the upload, not flash by in it.
+        known_percent = share.known_percent if known_type is MediaType.VIDEO else 0
+        return max(share.upload_percent, known_percent) >= self._matching.video_share_percent
+
+    def _undetermined(
+        self, query: Query, usable: Sequence[Fingerprint], *, behind: bool
+    ) -> UndeterminedReason | None:
+        if behind:
+            return UndeterminedReason.INDEX_BEHIND
+        if query.limitation is not None:
+            return query.limitation
+        perceptual = [f for f in query.fingerprints if not f.algorithm.is_digest]
+        if not perceptual:
+            return None
+        asked_with = [f for f in usable if not f.algorithm.is_digest]
+        plain = [f for f in perceptual if f.algorithm is Algorithm.PDQ]
+        if not asked_with or (plain and not any(self._is_searchable(f) for f in plain)):
+            return UndeterminedReason.LOW_INFORMATION
+        return None
+
+
+def _match_rank(match: Match) -> tuple[bool, int, float]:
+    share = match.frames.known_percent + match.frames.upload_percent if match.frames else 0
+    return not match.is_exact, match.best.distance, -share
+
+
+def _share(hits: Sequence[_Hit], upload_total: int, known_total: int) -> FrameShare:
+    frames = [hit for hit in hits if hit.fingerprint.algorithm is Algorithm.PDQ]
+    return FrameShare(
+        upload_matched=len({id(hit.fingerprint) for hit in frames}),
+        upload_total=upload_total,
+        known_matched=len({hit.ordinal for hit in frames}),
+        known_total=known_total,
+    )
+
+
+def _evidence(hit: _Hit, known: Sequence[Fingerprint]) -> Evidence:
+    return Evidence(
+        algorithm=hit.fingerprint.algorithm,
+        distance=hit.distance,
+        variant=hit.fingerprint.variant,
+        upload_time_ms=hit.fingerprint.time_ms,
+        known_time_ms=known[hit.ordinal].time_ms,
+    )
+
+
+_DETAILS = {
+    UndeterminedReason.LOW_INFORMATION: "too plain for a perceptual hash; only digests were "
+    "looked up",
+    UndeterminedReason.UNREADABLE: "could not be decoded; only digests were looked up",
+    UndeterminedReason.PARTLY_SEEN: "only a part could be decoded, and that part does not match",
+    UndeterminedReason.INDEX_BEHIND: "the index has not reached the revision that was asked for",
+}
+
+
+def _detail(reason: UndeterminedReason | None, query: Query) -> str:
+    if reason is None:
+        return ""
+    return query.detail if reason is query.limitation and query.detail else _DETAILS[reason]
