@@ -45,32 +45,39 @@ class Limits(_Section):
     """Fingerprints in one message of AddEntries."""
     max_matches: int = Field(default=100, gt=0)
     """Matches in one verdict; `total_matches` counts the rest."""
-    max_concurrent_checks: int = Field(default=64, gt=0)
+    max_concurrent_checks: int = Field(default=256, gt=0)
     """Checks under way at once; the next is refused at once instead of queued."""
     max_concurrent_writes: int = Field(default=64, gt=0)
     """Writes and open contribution streams at once."""
+    max_concurrent_reads: int = Field(default=64, gt=0)
+    """Look-ups of lists and entries at once."""
     max_concurrent_media: int = Field(default=32, gt=0)
     """CheckMedia calls at once, those waiting for a decoder included."""
+    max_concurrent_calls: int = Field(default=2_000, gt=0)
+    """Calls of any kind at once, idle streams included."""
     request_retention_days: int = Field(default=30, ge=30)
     """How long a repeated `request_id` gives its first answer."""
 
 
 class Decoding(_Section):
-    """Limits on decoding one untrusted file, each in its own worker process."""
+    """Limits on fingerprinting one untrusted file, each in a worker process of its own.
+
+    The names are those of `hashsvc.media.Limits`, which says more about each.
+    """
 
     workers: int = Field(default=2, gt=0)
-    """Decoder processes: about one a core. Each may use `max_memory_bytes`."""
+    """Decoder processes: about one a core. Each may use `decode_memory_bytes`."""
     max_pixels: int = Field(default=100_000_000, gt=0)
     """Pixels of a picture or of one video frame."""
     max_side_pixels: int = Field(default=50_000, gt=0)
     """Width or height of a picture."""
-    max_duration_s: int = Field(default=4 * 3600, gt=0)
+    max_duration_s: float = Field(default=4 * 3600, gt=0)
     """Length of a video, in seconds."""
-    max_memory_bytes: int = Field(default=1536 * 1024 * 1024, gt=0)
+    decode_memory_bytes: int = Field(default=1536 * 1024 * 1024, gt=0)
     """Memory a worker may use above what it needs to start."""
-    max_cpu_s: int = Field(default=60, gt=0)
+    decode_cpu_s: float = Field(default=60, gt=0)
     """Processor seconds for one file."""
-    max_wall_s: int = Field(default=60, gt=0)
+    decode_wall_s: float = Field(default=60, gt=0)
     """Seconds from handing over the file to its fingerprints."""
 
 

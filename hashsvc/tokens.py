@@ -24,7 +24,7 @@ class Revisions:
             InvalidRequest: it is malformed or another node's.
         """
         node_id, _, digits = token.partition(".")
-        if not (digits.isascii() and digits.isdecimal() and len(digits) < 19):
+        if not _is_position(digits):
             raise InvalidRequest.of("min_revision", "is not a revision", reason="INVALID_REVISION")
         if node_id != self.node_id:
             raise InvalidRequest.of(
@@ -53,7 +53,27 @@ def read_page_token(scope: str, token: str) -> str:
     except (binascii.Error, UnicodeError, ValueError):
         found, last = "", ""
     if found != scope or not last:
-        raise InvalidRequest.of(
-            "page_token", "is not one of this method's", reason="INVALID_PAGE_TOKEN"
-        )
+        raise _wrong_page_token()
     return last
+
+
+def read_page_number(scope: str, token: str) -> int:
+    """Return the `last` of a token as a number, 0 for the empty token.
+
+    Raises:
+        InvalidRequest: the token was not made for this scope.
+    """
+    last = read_page_token(scope, token) or "0"
+    if not _is_position(last):
+        raise _wrong_page_token()
+    return int(last)
+
+
+def _wrong_page_token() -> InvalidRequest:
+    return InvalidRequest.of(
+        "page_token", "is not one of this method's", reason="INVALID_PAGE_TOKEN"
+    )
+
+
+def _is_position(digits: str) -> bool:
+    return digits.isascii() and digits.isdecimal() and len(digits) < 19

@@ -42,8 +42,9 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class _Hit:
-    """A fingerprint of the upload near one of an entry."""
+    """A fingerprint of the upload, the `number`th to be searched, near one of an entry."""
 
+    number: int
     fingerprint: Fingerprint
     ordinal: int
     distance: int
@@ -82,32 +83,39 @@ class Matcher:
         `behind` says that the caller asked for a revision the index has not reached.
         """
         revision = self._revisions.token(self._indexer.position)
-        usable = [[f for f in query.fingerprints if self._is_searchable(f)] for query in queries]
+        usable = [self._usable(query) for query in queries]
         hits = self._search(usable)
         return [
             self._verdict(query, usable[i], hits.get(i, {}), revision, behind=behind)
             for i, query in enumerate(queries)
         ]
 
+    def _usable(self, query: Query) -> list[Fingerprint]:
+        """Return what to search with: of a picture too plain for PDQ, only the digests."""
+        usable = [f for f in query.fingerprints if self._is_searchable(f)]
+        if _has_pdq(query.fingerprints) and not _has_pdq(usable):
+            return [f for f in usable if f.algorithm.is_digest]
+        return usable
+
     def _is_searchable(self, fingerprint: Fingerprint) -> bool:
         return rules.is_searchable(fingerprint, self._matching.min_pdq_quality)
 
     def _search(self, usable: Sequence[Sequence[Fingerprint]]) -> dict[int, dict[int, list[_Hit]]]:
         """Return the hits by query and entry id."""
-        asked: dict[Algorithm, list[tuple[int, Fingerprint]]] = defaultdict(list)
+        asked: dict[Algorithm, list[tuple[int, int, Fingerprint]]] = defaultdict(list)
         for i, fingerprints in enumerate(usable):
-            for fingerprint in fingerprints:
-                asked[fingerprint.algorithm].append((i, fingerprint))
+            for number, fingerprint in enumerate(fingerprints):
+                asked[fingerprint.algorithm].append((i, number, fingerprint))
         found: dict[int, dict[int, list[_Hit]]] = defaultdict(lambda: defaultdict(list))
         for algorithm, askers in asked.items():
-            values = [fingerprint.value for _, fingerprint in askers]
+            values = [fingerprint.value for _, _, fingerprint in askers]
             hits = self._indexer.search(algorithm, values, self._radius(algorithm))
-            for number, key, distance in zip(
+            for asker, key, distance in zip(
                 hits.query.tolist(), hits.key.tolist(), hits.distance.tolist(), strict=True
             ):
-                i, fingerprint = askers[number]
+                i, number, fingerprint = askers[asker]
                 entry_id, ordinal = entry_and_ordinal(key)
-                found[i][entry_id].append(_Hit(fingerprint, ordinal, distance))
+                found[i][entry_id].append(_Hit(number, fingerprint, ordinal, distance))
         return found
 
     def _radius(self, algorithm: Algorithm) -> int:
@@ -178,8 +186,8 @@ class Matcher:
         known_frames = [
             f for f in entry.fingerprints if f.algorithm is Algorithm.PDQ and self._is_searchable(f)
         ]
-        if frames and known_frames:
-            # A 64-bit hash only speaks for media that PDQ cannot speak for.
+        if _has_pdq(entry.fingerprints) and (frames or not known_frames):
+            # A 64-bit hash only speaks for media that PDQ was not asked about.
             hits = [h for h in hits if h.fingerprint.algorithm.bits != 64]
         share = None
         if query.media_type is MediaType.VIDEO and known_frames and frames:
@@ -210,14 +218,13 @@ class Matcher:
             return UndeterminedReason.INDEX_BEHIND
         if query.limitation is not None:
             return query.limitation
-        perceptual = [f for f in query.fingerprints if not f.algorithm.is_digest]
-        if not perceptual:
-            return None
-        asked_with = [f for f in usable if not f.algorithm.is_digest]
-        plain = [f for f in perceptual if f.algorithm is Algorithm.PDQ]
-        if not asked_with or (plain and not any(self._is_searchable(f) for f in plain)):
-            return UndeterminedReason.LOW_INFORMATION
-        return None
+        asked_for = any(not f.algorithm.is_digest for f in query.fingerprints)
+        looked_up = any(not f.algorithm.is_digest for f in usable)
+        return UndeterminedReason.LOW_INFORMATION if asked_for and not looked_up else None
+
+
+def _has_pdq(fingerprints: Sequence[Fingerprint]) -> bool:
+    return any(f.algorithm is Algorithm.PDQ for f in fingerprints)
 
 
 def _match_rank(match: Match) -> tuple[bool, int, float]:
@@ -228,7 +235,7 @@ def _match_rank(match: Match) -> tuple[bool, int, float]:
 def _share(hits: Sequence[_Hit], upload_total: int, known_total: int) -> FrameShare:
     frames = [hit for hit in hits if hit.fingerprint.algorithm is Algorithm.PDQ]
     return FrameShare(
-        upload_matched=len({id(hit.fingerprint) for hit in frames}),
+        upload_matched=len({hit.number for hit in frames}),
         upload_total=upload_total,
         known_matched=len({hit.ordinal for hit in frames}),
         known_total=known_total,

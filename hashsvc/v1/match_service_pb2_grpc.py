@@ -76,8 +76,8 @@ class MatchServiceServicer(object):
         """Checks an image or a video that the caller sends; the node hashes it in a sandboxed process and
         keeps neither the media nor the hashes.
 
-        The first message may carry options; all others carry chunks of the file, in order, each of at
-        most 1 MiB. Safe to retry.
+        The first message may carry options; all others carry chunks of the file, in order, best of
+        64 KiB to 1 MiB each. Safe to retry.
         INVALID_ARGUMENT: the file cannot be fingerprinted (empty, damaged, not a supported format, no
         frames) and no digest of it is known; the message says what is wrong with it. Treat as
         undetermined.

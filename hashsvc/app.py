@@ -1,0 +1,170 @@
+"""A node: builds its objects, and owns the order in which they start and stop."""
+
+import fcntl
+import os
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from hashsvc import testpattern
+from hashsvc.config import Settings, check_listen
+from hashsvc.errors import StoreError
+from hashsvc.lists.indexer import Indexer
+from hashsvc.lists.ledger import Ledger
+from hashsvc.matching.matcher import Matcher
+from hashsvc.media import DecoderPool
+from hashsvc.media import Limits as MediaLimits
+from hashsvc.model import ListKind
+from hashsvc.rpc.admission import Admission
+from hashsvc.rpc.lists import ListServicer
+from hashsvc.rpc.match import MatchServicer
+from hashsvc.rpc.threads import Threads
+from hashsvc.rpc.uploads import Uploads
+from hashsvc.server import Server
+from hashsvc.store.store import Store
+from hashsvc.tokens import Revisions
+
+_log = structlog.get_logger()
+
+
+class Node:
+    """One running hashsvc. Use as an async context manager: inside the block it serves.
+
+    ::
+
+        async with Node(settings) as node:
+            print(node.address)
+            await node.wait_closed()
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        check_listen(settings.listen)
+        self._settings = settings
+        self._lock: int | None = None
+        self._threads = Threads()
+        self._admission = Admission(settings.limits)
+        self._decoders = DecoderPool(settings.decoding.workers, _media_limits(settings))
+        self._server = Server(settings, self._admission)
+        self._store: Store | None = None
+
+    @property
+    def address(self) -> str:
+        """Where the node listens: HOST:PORT with the real port, or unix:PATH."""
+        return self._server.address
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def _start(self) -> None:
+        settings = self._settings
+        self._lock = _lock_folder(settings.data)
+        store = self._store = await self._threads.write(Store, settings.store_url)
+        quality = settings.matching.min_pdq_quality
+        indexer = Indexer(store, min_pdq_quality=quality)
+        ledger = Ledger(
+            store, limits=settings.limits, min_pdq_quality=quality, follow=indexer.follow
+        )
+        matcher = Matcher(
+            store,
+            indexer,
+            matching=settings.matching,
+            policy=settings.policy,
+            limits=settings.limits,
+        )
+        revisions = Revisions(store.node_id)
+        self._server.add(
+            MatchServicer(
+                matcher,
+                indexer,
+                self._decoders,
+                Uploads(settings.limits),
+                self._threads,
+                revisions,
+                limits=settings.limits,
+                matching=settings.matching,
+            ),
+            ListServicer(ledger, store, self._threads, revisions),
+        )
+        # The port opens first, so that health says NOT_SERVING while a large index is built.
+        await self._server.start()
+        await self._threads.write(indexer.follow)
+        await self._threads.write(ledger.forget_old_requests)
+        await self._threads.write(_ensure_test_pattern, ledger, store)
+        await self._decoders.start()
+        await self._server.set_ready()
+        _log.info(
+            "ready",
+            address=self.address,
+            node=store.node_id,
+            fingerprints=len(indexer),
+            records=indexer.position,
+        )
+
+    async def wait_closed(self) -> None:
+        """Wait until the node has stopped."""
+        await self._server.wait_closed()
+
+    async def close(self) -> None:
+        """Stop taking calls, let those under way end, and close everything. Safe to repeat."""
+        await self._server.stop(self._settings.drain_s)
+        await self._decoders.close()
+        self._threads.close()
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def _media_limits(settings: Settings) -> MediaLimits:
+    values = settings.decoding.model_dump(exclude={"workers"})
+    return MediaLimits.from_dict(asdict(MediaLimits()) | values)
+
+
+def _ensure_test_pattern(ledger: Ledger, store: Store) -> None:
+    if store.get_list(testpattern.LIST) is None:
+        ledger.create_list(
+            testpattern.LIST,
+            ListKind.KNOWN,
+            testpattern.LIST_PURPOSE,
+            request_id="builtin:test-list:v1",
+            builtin=True,
+        )
+    ledger.add_entries(
+        testpattern.LIST,
+        [testpattern.ENTRY],
+        request_id="builtin:test-pattern:v1",
+        builtin=True,
+    )
+
+
+def _lock_folder(folder: Path) -> int:
+    """Take the data folder for this process; the lock goes with the process, however it ends."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StoreError(f"cannot use the data folder {folder}: {error.strerror}") from None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise StoreError(f"another hashsvc is using the data folder {folder}") from None
+    return handle

@@ -1,0 +1,79 @@
+"""Exceptions to gRPC statuses, in one place."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+import grpc.aio
+import structlog
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import Message
+from google.rpc import code_pb2, error_details_pb2
+from google.rpc.status_pb2 import Status
+from grpc_status import rpc_status
+
+from hashsvc import errors
+from hashsvc.rpc.calls import Call
+from hashsvc.v1 import error_reason_pb2
+
+DOMAIN = "hashsvc"
+
+_log = structlog.get_logger()
+
+# The first class that fits decides.
+_CODES: tuple[tuple[type[errors.HashsvcError], int], ...] = (
+    (errors.NotFound, code_pb2.NOT_FOUND),
+    (errors.AlreadyExists, code_pb2.ALREADY_EXISTS),
+    (errors.PreconditionFailed, code_pb2.FAILED_PRECONDITION),
+    (errors.LimitExceeded, code_pb2.RESOURCE_EXHAUSTED),
+    (errors.MediaTooLarge, code_pb2.RESOURCE_EXHAUSTED),
+    (errors.RequestError, code_pb2.INVALID_ARGUMENT),
+    (errors.Overloaded, code_pb2.RESOURCE_EXHAUSTED),
+    (errors.NodeBusy, code_pb2.UNAVAILABLE),
+    (errors.HashsvcError, code_pb2.INTERNAL),
+)
+
+
+@asynccontextmanager
+async def errors_to_statuses(call: Call) -> AsyncIterator[None]:
+    """End a call with the status of whatever it raises; a bug never shows its text."""
+    try:
+        yield
+    except (grpc.aio.AbortError, asyncio.CancelledError):
+        raise
+    except errors.HashsvcError as error:
+        await call.context.abort_with_status(rpc_status.to_status(status(error)))
+    except Exception:
+        _log.exception("call failed", method=call.name)
+        call_id = str(structlog.contextvars.get_contextvars().get("call_id", ""))
+        fault = errors.HashsvcError(
+            f"a fault of this node; its log has the details under call_id {call_id}",
+            metadata={"call_id": call_id},
+        )
+        await call.context.abort_with_status(rpc_status.to_status(status(fault)))
+
+
+def status(error: errors.HashsvcError) -> Status:
+    """Return the `google.rpc.Status` of an error, with its details."""
+    code = next(code for kind, code in _CODES if isinstance(error, kind))
+    reason = f"ERROR_REASON_{error.reason}"
+    if reason not in error_reason_pb2.ErrorReason.keys():  # noqa: SIM118 (a proto enum, not a dict)
+        reason = "ERROR_REASON_INTERNAL"
+    info = error_details_pb2.ErrorInfo(
+        reason=reason.removeprefix("ERROR_REASON_"), domain=DOMAIN, metadata=error.metadata
+    )
+    details: list[Message] = [info]
+    if isinstance(error, errors.InvalidRequest):
+        bad = error_details_pb2.BadRequest()
+        for violation in error.violations:
+            bad.field_violations.add(field=violation.field, description=violation.description)
+        details.append(bad)
+    if isinstance(error, errors.NodeBusy):
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromMilliseconds(round(error.retry_after_s * 1000))
+        details.append(retry)
+    packed = [AnyMessage() for _ in details]
+    for holder, detail in zip(packed, details, strict=True):
+        holder.Pack(detail)
+    return Status(code=code, message=str(error), details=packed)

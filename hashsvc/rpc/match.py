@@ -1,0 +1,147 @@
+"""The MatchService servicer."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import grpc.aio
+
+from hashsvc import wire
+from hashsvc.config import Limits, Matching
+from hashsvc.errors import HashsvcError, InvalidRequest, LimitExceeded, MediaError
+from hashsvc.lists import rules
+from hashsvc.lists.indexer import Indexer
+from hashsvc.matching.matcher import Matcher, Query
+from hashsvc.media import DecoderPool
+from hashsvc.model import MediaType, Outcome, Verdict
+from hashsvc.rpc.errors import status
+from hashsvc.rpc.threads import Threads
+from hashsvc.rpc.uploads import Uploads
+from hashsvc.tokens import Revisions
+from hashsvc.v1 import match_service_pb2 as pb
+from hashsvc.v1.match_service_pb2_grpc import MatchServiceServicer
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+# An answer that the index is behind must still reach the caller before its deadline.
+_DEADLINE_MARGIN_S = 0.1
+
+
+class MatchServicer(MatchServiceServicer):
+    """Reads requests, asks the matcher, writes verdicts."""
+
+    def __init__(
+        self,
+        matcher: Matcher,
+        indexer: Indexer,
+        decoders: DecoderPool,
+        uploads: Uploads,
+        threads: Threads,
+        revisions: Revisions,
+        *,
+        limits: Limits,
+        matching: Matching,
+    ) -> None:
+        self._matcher = matcher
+        self._indexer = indexer
+        self._decoders = decoders
+        self._uploads = uploads
+        self._threads = threads
+        self._revisions = revisions
+        self._limits = limits
+        self._wait_s = matching.wait_for_revision_s
+
+    async def Check(self, request: pb.CheckRequest, context: Context) -> pb.CheckResponse:
+        """Check fingerprints."""
+        query = self._query(request)
+        verdict = await self._check(query, request.min_revision, context)
+        return pb.CheckResponse(verdict=wire.verdict_to_proto(verdict))
+
+    async def CheckMedia(
+        self, request_iterator: AsyncIterator[pb.CheckMediaRequest], context: Context
+    ) -> pb.CheckMediaResponse:
+        """Fingerprint a file in a sandbox and check it."""
+        async with self._uploads.receive(request_iterator) as upload:
+            try:
+                found = await self._decoders.fingerprint(upload.chunks)
+            except MediaError as error:
+                return await self._check_unreadable(error, upload.options.min_revision, context)
+            query = Query(found.media_type, found.fingerprints, found.limitation, found.detail)
+            verdict = await self._check(query, upload.options.min_revision, context)
+        return pb.CheckMediaResponse(
+            verdict=wire.verdict_to_proto(verdict),
+            media_type=wire.media_type_to_proto(found.media_type),
+        )
+
+    async def CheckBatch(
+        self, request_iterator: AsyncIterator[pb.CheckBatchRequest], context: Context
+    ) -> AsyncIterator[pb.CheckBatchResponse]:
+        """Check one batch after the other."""
+        async for request in request_iterator:
+            yield await self._check_batch(request.checks, context)
+
+    async def _check(self, query: Query, min_revision: str, context: Context) -> Verdict:
+        behind = await self._is_behind(min_revision, context)
+        verdicts = await self._threads.check(self._matcher.check, [query], behind=behind)
+        return verdicts[0]
+
+    async def _check_unreadable(
+        self, error: MediaError, min_revision: str, context: Context
+    ) -> pb.CheckMediaResponse:
+        """Answer for a file that cannot be decoded: it may still be known by its digests."""
+        if error.digests:
+            query = Query(MediaType.IMAGE, error.digests)
+            verdict = await self._check(query, min_revision, context)
+            if verdict.outcome is Outcome.MATCH:
+                return pb.CheckMediaResponse(verdict=wire.verdict_to_proto(verdict))
+        raise error
+
+    async def _check_batch(
+        self, checks: Sequence[pb.CheckRequest], context: Context
+    ) -> pb.CheckBatchResponse:
+        most = self._limits.max_batch_checks
+        if not checks:
+            raise InvalidRequest.of("checks", "give at least one check")
+        if len(checks) > most:
+            raise LimitExceeded(
+                f"the batch holds {len(checks):,} checks, {most:,} at most",
+                metadata={"limit": "max_batch_checks", "maximum": str(most)},
+            )
+        queries: list[Query] = []
+        results: list[pb.CheckResult | None] = []
+        behind = False
+        for check in checks:
+            try:
+                queries.append(self._query(check))
+                behind |= await self._is_behind(check.min_revision, context)
+                results.append(None)
+            except HashsvcError as error:
+                results.append(pb.CheckResult(error=status(error)))
+        verdicts = iter(await self._threads.check(self._matcher.check, queries, behind=behind))
+        return pb.CheckBatchResponse(
+            results=[
+                result or pb.CheckResult(verdict=wire.verdict_to_proto(next(verdicts)))
+                for result in results
+            ]
+        )
+
+    def _query(self, request: pb.CheckRequest) -> Query:
+        most = self._limits.max_check_fingerprints
+        if len(request.fingerprints) > most:
+            raise LimitExceeded(
+                f"the check holds {len(request.fingerprints):,} fingerprints, {most:,} at most",
+                metadata={"limit": "max_check_fingerprints", "maximum": str(most)},
+            )
+        media_type = wire.media_type_from_proto(request.media_type, "media_type")
+        fingerprints = wire.fingerprints_from_proto(request.fingerprints, "")
+        rules.check_fingerprints(fingerprints)
+        return Query(media_type, fingerprints, wire.limitation_from_proto(request.limitation))
+
+    async def _is_behind(self, min_revision: str, context: Context) -> bool:
+        if not min_revision:
+            return False
+        position = self._revisions.position(min_revision)
+        remaining = context.time_remaining()
+        wait_s = self._wait_s
+        if remaining is not None:
+            wait_s = max(0.0, min(wait_s, remaining - _DEADLINE_MARGIN_S))
+        return not await self._indexer.reached(position, wait_s)

@@ -1,0 +1,433 @@
+"""Proto messages to domain values and back: the one file that knows both.
+
+The servicers and the Python client share it. Reading checks what the proto alone can break
+(missing or unknown enum values, times out of range); the rules of a list are `lists.rules`'.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any, Generic, TypeVar
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from hashsvc.errors import InvalidRequest
+from hashsvc.model import (
+    Action,
+    AddedEntry,
+    Algorithm,
+    Basis,
+    Decoding,
+    Description,
+    Entry,
+    EntryDraft,
+    Evidence,
+    Fingerprint,
+    FrameShare,
+    HashList,
+    ListKind,
+    Match,
+    MediaType,
+    Outcome,
+    Severity,
+    UndeterminedReason,
+    Verdict,
+)
+from hashsvc.v1 import list_service_pb2, match_service_pb2, types_pb2
+
+_E = TypeVar("_E", bound=Enum)
+
+
+class _EnumMap(Generic[_E]):
+    """The two-way mapping between a domain enum and a proto enum, by name."""
+
+    def __init__(self, domain: type[_E], proto: Any) -> None:
+        prefix = proto.DESCRIPTOR.values[0].name.removesuffix("UNSPECIFIED")
+        self.to_proto = {member: proto.Value(prefix + member.name) for member in domain}
+        self.to_domain = {number: member for member, number in self.to_proto.items()}
+        self.names = ", ".join(prefix + member.name for member in domain)
+
+    def require(self, number: int, field: str) -> _E:
+        """Return the domain value.
+
+        Raises:
+            InvalidRequest: the number is UNSPECIFIED or unknown.
+        """
+        try:
+            return self.to_domain[number]
+        except KeyError:
+            raise InvalidRequest.of(
+                field, f"is missing or unknown; give one of {self.names}"
+            ) from None
+
+
+_ALGORITHM = _EnumMap(Algorithm, types_pb2.Algorithm)
+_DECODING = _EnumMap(Decoding, types_pb2.Decoding)
+_MEDIA_TYPE = _EnumMap(MediaType, types_pb2.MediaType)
+_BASIS = _EnumMap(Basis, types_pb2.Basis)
+_SEVERITY = _EnumMap(Severity, types_pb2.Severity)
+_LIST_KIND = _EnumMap(ListKind, types_pb2.ListKind)
+_OUTCOME = _EnumMap(Outcome, match_service_pb2.Outcome)
+_REASON = _EnumMap(UndeterminedReason, match_service_pb2.UndeterminedReason)
+_ACTION = _EnumMap(Action, match_service_pb2.Action)
+
+
+# Fingerprints
+
+
+def fingerprint_to_proto(fingerprint: Fingerprint) -> types_pb2.Fingerprint:
+    """Write a fingerprint."""
+    message = types_pb2.Fingerprint(
+        algorithm=_ALGORITHM.to_proto[fingerprint.algorithm],
+        value=fingerprint.value,
+        decoding=_DECODING.to_proto[fingerprint.decoding],
+        variant=fingerprint.variant,
+    )
+    if fingerprint.quality is not None:
+        message.quality = fingerprint.quality
+    if fingerprint.time_ms is not None:
+        message.time_offset.CopyFrom(_duration(fingerprint.time_ms))
+    return message
+
+
+def fingerprint_from_proto(message: types_pb2.Fingerprint, field: str) -> Fingerprint:
+    """Read a fingerprint; `field` is its path in the request.
+
+    Raises:
+        InvalidRequest: the algorithm is missing or unknown, or the offset is out of range.
+    """
+    return Fingerprint(
+        _ALGORITHM.require(message.algorithm, f"{field}.algorithm"),
+        message.value,
+        quality=message.quality if message.HasField("quality") else None,
+        time_ms=_milliseconds(message.time_offset) if message.HasField("time_offset") else None,
+        decoding=_DECODING.to_domain.get(message.decoding, Decoding.EXACT),
+        variant=message.variant,
+    )
+
+
+def fingerprints_from_proto(
+    messages: Iterable[types_pb2.Fingerprint], path: str
+) -> tuple[Fingerprint, ...]:
+    """Read fingerprints; `path` is where the field is, with a dot at its end, or empty."""
+    return tuple(
+        fingerprint_from_proto(message, f"{path}fingerprints[{i}]")
+        for i, message in enumerate(messages)
+    )
+
+
+# Checks
+
+
+def check_request(
+    media_type: MediaType,
+    fingerprints: Iterable[Fingerprint],
+    limitation: UndeterminedReason | None,
+    min_revision: str,
+) -> match_service_pb2.CheckRequest:
+    """Write a CheckRequest."""
+    return match_service_pb2.CheckRequest(
+        media_type=media_type_to_proto(media_type),
+        fingerprints=[fingerprint_to_proto(fingerprint) for fingerprint in fingerprints],
+        limitation=_REASON.to_proto[limitation] if limitation else None,
+        min_revision=min_revision,
+    )
+
+
+def media_type_from_proto(number: int, field: str) -> MediaType:
+    """Read a media type.
+
+    Raises:
+        InvalidRequest: it is missing or unknown.
+    """
+    return _MEDIA_TYPE.require(number, field)
+
+
+def media_type_to_proto(media_type: MediaType) -> types_pb2.MediaType:
+    """Write a media type."""
+    number: types_pb2.MediaType = _MEDIA_TYPE.to_proto[media_type]
+    return number
+
+
+def limitation_from_proto(number: int) -> UndeterminedReason | None:
+    """Read what a caller could not see."""
+    return _REASON.to_domain.get(number)
+
+
+def verdict_to_proto(verdict: Verdict) -> match_service_pb2.Verdict:
+    """Write a verdict, made now."""
+    message = match_service_pb2.Verdict(
+        outcome=_OUTCOME.to_proto[verdict.outcome],
+        undetermined_reason=_REASON.to_proto[verdict.reason] if verdict.reason else None,
+        detail=verdict.detail,
+        action=_ACTION.to_proto[verdict.action],
+        matches=[_match_to_proto(match) for match in verdict.matches],
+        total_matches=verdict.total_matches,
+        exemptions=[_match_to_proto(match) for match in verdict.exemptions],
+        searched=[_ALGORITHM.to_proto[algorithm] for algorithm in verdict.searched],
+        revision=verdict.revision,
+    )
+    message.check_time.GetCurrentTime()
+    return message
+
+
+def verdict_from_proto(message: match_service_pb2.Verdict) -> Verdict:
+    """Read a verdict; unknown enum values become the cautious ones."""
+    return Verdict(
+        outcome=_OUTCOME.to_domain.get(message.outcome, Outcome.UNDETERMINED),
+        action=_ACTION.to_domain.get(message.action, Action.REVIEW),
+        revision=message.revision,
+        reason=_REASON.to_domain.get(message.undetermined_reason),
+        detail=message.detail,
+        matches=tuple(_match_from_proto(match) for match in message.matches),
+        total_matches=message.total_matches,
+        exemptions=tuple(_match_from_proto(match) for match in message.exemptions),
+        searched=tuple(
+            _ALGORITHM.to_domain[number]
+            for number in message.searched
+            if number in _ALGORITHM.to_domain
+        ),
+    )
+
+
+def _match_to_proto(match: Match) -> match_service_pb2.Match:
+    description = match.description
+    message = match_service_pb2.Match(
+        entry=match.entry,
+        list=match.list_name,
+        media_type=media_type_to_proto(match.media_type),
+        algorithm=_ALGORITHM.to_proto[match.best.algorithm],
+        distance=match.best.distance,
+        variant=match.best.variant,
+        labels=description.labels,
+        entities=description.entities,
+        basis=_BASIS.to_proto[description.basis] if description.basis else None,
+        severity=_SEVERITY.to_proto[description.severity],
+        incident=description.incident,
+        contributor=match.contributor,
+        evidence=[_evidence_to_proto(evidence) for evidence in match.evidence],
+    )
+    if share := match.frames:
+        message.frames.CopyFrom(
+            match_service_pb2.FrameShare(
+                upload_matched=share.upload_matched,
+                upload_total=share.upload_total,
+                known_matched=share.known_matched,
+                known_total=share.known_total,
+                upload_percent=share.upload_percent,
+                known_percent=share.known_percent,
+            )
+        )
+    return message
+
+
+def _match_from_proto(message: match_service_pb2.Match) -> Match:
+    share = message.frames
+    return Match(
+        entry=message.entry,
+        media_type=_MEDIA_TYPE.to_domain.get(message.media_type, MediaType.IMAGE),
+        description=Description(
+            labels=tuple(message.labels),
+            entities=tuple(message.entities),
+            basis=_BASIS.to_domain.get(message.basis),
+            severity=_SEVERITY.to_domain.get(message.severity, Severity.UNSPECIFIED),
+            incident=message.incident,
+        ),
+        contributor=message.contributor,
+        evidence=tuple(
+            _evidence_from_proto(evidence)
+            for evidence in message.evidence
+            if evidence.algorithm in _ALGORITHM.to_domain
+        ),
+        frames=FrameShare(
+            share.upload_matched, share.upload_total, share.known_matched, share.known_total
+        )
+        if message.HasField("frames")
+        else None,
+    )
+
+
+def _evidence_to_proto(evidence: Evidence) -> match_service_pb2.Evidence:
+    message = match_service_pb2.Evidence(
+        algorithm=_ALGORITHM.to_proto[evidence.algorithm],
+        distance=evidence.distance,
+        variant=evidence.variant,
+    )
+    if evidence.upload_time_ms is not None:
+        message.upload_time_offset.CopyFrom(_duration(evidence.upload_time_ms))
+    if evidence.known_time_ms is not None:
+        message.known_time_offset.CopyFrom(_duration(evidence.known_time_ms))
+    return message
+
+
+def _evidence_from_proto(message: match_service_pb2.Evidence) -> Evidence:
+    upload, known = message.upload_time_offset, message.known_time_offset
+    return Evidence(
+        _ALGORITHM.to_domain[message.algorithm],
+        message.distance,
+        variant=message.variant,
+        upload_time_ms=_milliseconds(upload) if message.HasField("upload_time_offset") else None,
+        known_time_ms=_milliseconds(known) if message.HasField("known_time_offset") else None,
+    )
+
+
+# Lists and entries
+
+
+def list_kind_from_proto(number: int) -> ListKind:
+    """Read a list kind; unspecified means known.
+
+    Raises:
+        InvalidRequest: it is unknown.
+    """
+    if number == types_pb2.LIST_KIND_UNSPECIFIED:
+        return ListKind.KNOWN
+    return _LIST_KIND.require(number, "list.kind")
+
+
+def list_to_proto(hash_list: HashList) -> types_pb2.HashList:
+    """Write a list."""
+    return types_pb2.HashList(
+        name=hash_list.name,
+        kind=_LIST_KIND.to_proto[hash_list.kind],
+        purpose=hash_list.purpose,
+        size=hash_list.size,
+        active_entries=hash_list.active_entries,
+        create_time=_timestamp(hash_list.create_time),
+    )
+
+
+def list_from_proto(message: types_pb2.HashList) -> HashList:
+    """Read a list."""
+    return HashList(
+        name=message.name,
+        kind=_LIST_KIND.to_domain.get(message.kind, ListKind.KNOWN),
+        purpose=message.purpose,
+        size=message.size,
+        active_entries=message.active_entries,
+        create_time=_time(message.create_time, "create_time"),
+    )
+
+
+def draft_from_proto(message: types_pb2.Entry, field: str) -> EntryDraft:
+    """Read an entry to add; `field` is its path in the request.
+
+    Raises:
+        InvalidRequest: an enum is missing or unknown, or a time is out of range.
+    """
+    return EntryDraft(
+        _MEDIA_TYPE.require(message.media_type, f"{field}.media_type"),
+        fingerprints_from_proto(message.fingerprints, f"{field}."),
+        description_from_proto(message, field),
+    )
+
+
+def draft_to_proto(draft: EntryDraft) -> types_pb2.Entry:
+    """Write an entry to add."""
+    message = types_pb2.Entry(
+        media_type=media_type_to_proto(draft.media_type),
+        fingerprints=[fingerprint_to_proto(f) for f in draft.fingerprints],
+    )
+    write_description(draft.description, message)
+    return message
+
+
+def description_from_proto(message: types_pb2.Entry, field: str) -> Description:
+    """Read what is said of an entry.
+
+    Raises:
+        InvalidRequest: an enum is unknown or a time is out of range.
+    """
+    expires = message.HasField("expire_time")
+    return Description(
+        labels=tuple(message.labels),
+        entities=tuple(message.entities),
+        basis=_BASIS.require(message.basis, f"{field}.basis") if message.basis else None,
+        severity=_severity(message.severity, field),
+        incident=message.incident,
+        expire_time=_time(message.expire_time, f"{field}.expire_time") if expires else None,
+        note=message.note,
+    )
+
+
+def write_description(description: Description, message: types_pb2.Entry) -> None:
+    """Write what is said of an entry into its message."""
+    message.labels[:] = description.labels
+    message.entities[:] = description.entities
+    if description.basis is not None:
+        message.basis = _BASIS.to_proto[description.basis]
+    message.severity = _SEVERITY.to_proto[description.severity]
+    message.incident = description.incident
+    message.note = description.note
+    if description.expire_time is not None:
+        message.expire_time.CopyFrom(_timestamp(description.expire_time))
+
+
+def entry_to_proto(entry: Entry) -> types_pb2.Entry:
+    """Write an entry."""
+    message = draft_to_proto(EntryDraft(entry.media_type, entry.fingerprints, entry.description))
+    message.name = entry.name
+    message.contributor = entry.contributor
+    message.create_time.CopyFrom(_timestamp(entry.create_time))
+    message.update_time.CopyFrom(_timestamp(entry.update_time))
+    if entry.withdraw_time is not None:
+        message.withdraw_time.CopyFrom(_timestamp(entry.withdraw_time))
+        message.withdraw_reason = entry.withdraw_reason
+    return message
+
+
+def entry_from_proto(message: types_pb2.Entry) -> Entry:
+    """Read an entry that a node sent."""
+    withdrawn = message.HasField("withdraw_time")
+    draft = draft_from_proto(message, "entry")
+    return Entry(
+        name=message.name,
+        media_type=draft.media_type,
+        description=draft.description,
+        contributor=message.contributor,
+        fingerprints=draft.fingerprints,
+        create_time=_time(message.create_time, "create_time"),
+        update_time=_time(message.update_time, "update_time"),
+        withdraw_time=_time(message.withdraw_time, "withdraw_time") if withdrawn else None,
+        withdraw_reason=message.withdraw_reason,
+    )
+
+
+def added_to_proto(added: AddedEntry) -> list_service_pb2.AddedEntry:
+    """Write what became of a contributed entry."""
+    return list_service_pb2.AddedEntry(
+        name=added.name, already_present=added.already_present, matchable=added.matchable
+    )
+
+
+def added_from_proto(message: list_service_pb2.AddedEntry) -> AddedEntry:
+    """Read what became of a contributed entry."""
+    return AddedEntry(message.name, message.already_present, message.matchable)
+
+
+def _severity(number: int, field: str) -> Severity:
+    if number == types_pb2.SEVERITY_UNSPECIFIED:
+        return Severity.UNSPECIFIED
+    return _SEVERITY.require(number, f"{field}.severity")
+
+
+def _duration(milliseconds: int) -> Duration:
+    return Duration(seconds=milliseconds // 1000, nanos=milliseconds % 1000 * 1_000_000)
+
+
+def _milliseconds(duration: Duration) -> int:
+    return duration.seconds * 1000 + duration.nanos // 1_000_000
+
+
+def _timestamp(time: datetime) -> Timestamp:
+    message = Timestamp()
+    message.FromDatetime(time)
+    return message
+
+
+def _time(message: Timestamp, field: str) -> datetime:
+    try:
+        return message.ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise InvalidRequest.of(field, "is not a time between the years 1 and 9999") from None
