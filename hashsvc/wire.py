@@ -298,6 +298,11 @@ def list_to_proto(hash_list: HashList) -> types_pb2.HashList:
     )
 
 
+def new_list_to_proto(name: str, kind: ListKind, purpose: str) -> types_pb2.HashList:
+    """Write a list to create."""
+    return types_pb2.HashList(name=name, kind=_LIST_KIND.to_proto[kind], purpose=purpose)
+
+
 def list_from_proto(message: types_pb2.HashList) -> HashList:
     """Read a list."""
     return HashList(

@@ -1,0 +1,1 @@
+"""Measurements, each beside the truth or a peer in the same run."""

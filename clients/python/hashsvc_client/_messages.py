@@ -1,0 +1,206 @@
+"""What the blocking and the asyncio client share: requests, answers, channel options."""
+
+import json
+import random
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from hashsvc import wire
+from hashsvc.errors import MediaError
+from hashsvc.model import (
+    AddedEntry,
+    Description,
+    EntryDraft,
+    Fingerprint,
+    HashList,
+    ListKind,
+    MediaFingerprints,
+    MediaType,
+    UndeterminedReason,
+    Verdict,
+)
+from hashsvc.v1 import list_service_pb2, match_service_pb2
+from hashsvc_client.errors import ClientError, from_status
+
+CHUNK_BYTES = 256 * 1024
+MAX_ATTEMPTS = 5
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+
+_SERVICE_CONFIG = {
+    "methodConfig": [
+        {
+            "name": [
+                {"service": "hashsvc.v1.MatchService"},
+                {"service": "hashsvc.v1.ListService"},
+            ],
+            # All is safe to retry: checks change nothing, and writes carry a request_id.
+            "retryPolicy": {
+                "maxAttempts": MAX_ATTEMPTS,
+                "initialBackoff": "0.1s",
+                "maxBackoff": "2s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ]
+}
+
+CHANNEL_OPTIONS = [
+    ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """A batch is durable and matchable: what became of each entry, and from which revision on."""
+
+    request_id: str
+    entries: tuple[AddedEntry, ...]
+    revision: str
+
+
+def backoff_s(attempt: int) -> float:
+    """Return how long to wait before attempt number `attempt + 1`, in seconds, with jitter."""
+    return random.uniform(0.5, 1.0) * min(0.1 * 2.0**attempt, 2.0)
+
+
+def new_request_id() -> str:
+    """Return a random request id."""
+    return str(uuid.uuid4())
+
+
+def hash_file(path: str | Path) -> MediaFingerprints:
+    """Fingerprint a file in this process; one that cannot be decoded keeps its digests.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    from hashsvc.media import fingerprint_file  # loads the decoders
+
+    try:
+        return fingerprint_file(path)
+    except MediaError as error:
+        return unreadable(error)
+
+
+def unreadable(error: MediaError) -> MediaFingerprints:
+    """Return what is left of a file that cannot be decoded: its digests, and why."""
+    return MediaFingerprints(
+        media_type=MediaType.IMAGE,
+        format="",
+        width=0,
+        height=0,
+        duration_ms=None,
+        fingerprints=error.digests,
+        limitation=UndeterminedReason.UNREADABLE,
+        detail=str(error),
+    )
+
+
+def check_request(
+    media_type: MediaType,
+    fingerprints: Iterable[Fingerprint],
+    limitation: UndeterminedReason | None = None,
+    min_revision: str = "",
+) -> match_service_pb2.CheckRequest:
+    """Build a CheckRequest."""
+    return wire.check_request(media_type, fingerprints, limitation, min_revision)
+
+
+def media_requests(
+    file: BinaryIO, min_revision: str
+) -> Iterator[match_service_pb2.CheckMediaRequest]:
+    """Cut a file into the messages of a CheckMedia call."""
+    options = match_service_pb2.CheckMediaOptions(min_revision=min_revision)
+    yield match_service_pb2.CheckMediaRequest(options=options)
+    while chunk := file.read(CHUNK_BYTES):
+        yield match_service_pb2.CheckMediaRequest(chunk=chunk)
+
+
+def batch_request(uploads: Iterable[MediaFingerprints]) -> match_service_pb2.CheckBatchRequest:
+    """Build a CheckBatchRequest."""
+    return match_service_pb2.CheckBatchRequest(
+        checks=[check_request(u.media_type, u.fingerprints, u.limitation) for u in uploads]
+    )
+
+
+def batch_results(response: match_service_pb2.CheckBatchResponse) -> list[Verdict | ClientError]:
+    """Read a CheckBatchResponse."""
+    return [
+        wire.verdict_from_proto(result.verdict)
+        if result.WhichOneof("result") == "verdict"
+        else from_status(result.error)
+        for result in response.results
+    ]
+
+
+def create_list_request(
+    name: str, kind: ListKind, purpose: str, request_id: str | None
+) -> list_service_pb2.CreateListRequest:
+    """Build a CreateListRequest."""
+    return list_service_pb2.CreateListRequest(
+        request_id=request_id or new_request_id(),
+        list=wire.new_list_to_proto(name, kind, purpose),
+    )
+
+
+def add_request(
+    list_name: str, drafts: Iterable[EntryDraft], request_id: str | None
+) -> list_service_pb2.AddEntriesRequest:
+    """Build an AddEntriesRequest."""
+    return list_service_pb2.AddEntriesRequest(
+        request_id=request_id or new_request_id(),
+        list=list_name,
+        entries=[wire.draft_to_proto(draft) for draft in drafts],
+    )
+
+
+def acknowledgement(response: list_service_pb2.AddEntriesResponse) -> Acknowledgement:
+    """Read an AddEntriesResponse."""
+    return Acknowledgement(
+        response.request_id,
+        tuple(wire.added_from_proto(entry) for entry in response.entries),
+        response.revision,
+    )
+
+
+def amend_request(
+    name: str, amendment: Description, fields: Sequence[str], request_id: str | None
+) -> list_service_pb2.AmendEntryRequest:
+    """Build an AmendEntryRequest."""
+    request = list_service_pb2.AmendEntryRequest(request_id=request_id or new_request_id())
+    request.entry.name = name
+    wire.write_description(amendment, request.entry)
+    request.update_mask.paths.extend(fields)
+    return request
+
+
+def withdraw_request(
+    name: str, reason: str, request_id: str | None
+) -> list_service_pb2.WithdrawEntryRequest:
+    """Build a WithdrawEntryRequest."""
+    return list_service_pb2.WithdrawEntryRequest(
+        request_id=request_id or new_request_id(), name=name, reason=reason
+    )
+
+
+def entries_request(
+    list_name: str, page_token: str, *, show_withdrawn: bool, show_fingerprints: bool
+) -> list_service_pb2.ListEntriesRequest:
+    """Build a ListEntriesRequest."""
+    return list_service_pb2.ListEntriesRequest(
+        list=list_name,
+        page_token=page_token,
+        show_withdrawn=show_withdrawn,
+        show_fingerprints=show_fingerprints,
+    )
+
+
+def lists_page(response: list_service_pb2.ListListsResponse) -> list[HashList]:
+    """Read a ListListsResponse."""
+    return [wire.list_from_proto(message) for message in response.lists]

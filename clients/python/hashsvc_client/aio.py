@@ -1,0 +1,259 @@
+"""The asyncio client: the same methods as the blocking one, awaited."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import grpc
+import grpc.aio
+
+from hashsvc import wire
+from hashsvc.model import (
+    Description,
+    Entry,
+    EntryDraft,
+    Fingerprint,
+    HashList,
+    ListKind,
+    MediaFingerprints,
+    MediaType,
+    UndeterminedReason,
+    Verdict,
+)
+from hashsvc.v1 import list_service_pb2
+from hashsvc.v1.list_service_pb2_grpc import ListServiceStub
+from hashsvc.v1.match_service_pb2_grpc import MatchServiceStub
+from hashsvc_client import _messages as messages
+from hashsvc_client._messages import Acknowledgement
+from hashsvc_client.errors import (
+    ClientError,
+    ServiceUnavailable,
+    from_rpc_error,
+    raised_as_client_errors,
+)
+
+
+class AsyncClient:
+    """Talks to one node over one kept-open channel, from one event loop.
+
+    `timeout_s` is the deadline of each call in seconds. Calls that fail because the node is away
+    are retried with back-off within it. Every method raises a `ClientError`.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        timeout_s: float = 30.0,
+        credentials: grpc.ChannelCredentials | None = None,
+    ) -> None:
+        options = messages.CHANNEL_OPTIONS
+        if credentials is None:
+            self._channel = grpc.aio.insecure_channel(address, options)
+        else:
+            self._channel = grpc.aio.secure_channel(address, credentials, options)
+        self._timeout_s = timeout_s
+        self._match = MatchServiceStub(self._channel)
+        self._lists = ListServiceStub(self._channel)
+
+    async def close(self) -> None:
+        """Close the channel; calls under way are cancelled."""
+        await self._channel.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    # Checks
+
+    async def check(
+        self,
+        fingerprints: Iterable[Fingerprint],
+        media_type: MediaType = MediaType.IMAGE,
+        *,
+        limitation: UndeterminedReason | None = None,
+        min_revision: str = "",
+    ) -> Verdict:
+        """Check fingerprints made earlier."""
+        request = messages.check_request(media_type, fingerprints, limitation, min_revision)
+        with raised_as_client_errors():
+            response = await self._match.Check(request, timeout=self._timeout_s)
+        return wire.verdict_from_proto(response.verdict)
+
+    async def check_file(
+        self, path: str | Path, *, send_media: bool = False, min_revision: str = ""
+    ) -> Verdict:
+        """Check a file, hashed here in a thread, or by the node where `send_media` is set.
+
+        As `Client.check_file`.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        if send_media:
+            with Path(path).open("rb") as file:  # noqa: ASYNC230 (reads are small and local)
+                return await self.check_media(file, min_revision=min_revision)
+        found = await asyncio.to_thread(messages.hash_file, path)
+        return await self.check(
+            found.fingerprints,
+            found.media_type,
+            limitation=found.limitation,
+            min_revision=min_revision,
+        )
+
+    async def check_media(self, file: BinaryIO, *, min_revision: str = "") -> Verdict:
+        """Send a file to the node to be hashed and checked there."""
+        with raised_as_client_errors():
+            response = await self._match.CheckMedia(
+                messages.media_requests(file, min_revision), timeout=self._timeout_s
+            )
+        return wire.verdict_from_proto(response.verdict)
+
+    async def check_batches(
+        self, batches: AsyncIterable[Sequence[MediaFingerprints]]
+    ) -> AsyncIterator[list[Verdict | ClientError]]:
+        """Check many uploads over one stream; yields one list per batch, in order."""
+        requests = (messages.batch_request(batch) async for batch in batches)
+        with raised_as_client_errors():
+            async for response in self._match.CheckBatch(requests):
+                yield messages.batch_results(response)
+
+    # Lists
+
+    async def create_list(
+        self,
+        name: str,
+        *,
+        kind: ListKind = ListKind.KNOWN,
+        purpose: str = "",
+        request_id: str | None = None,
+    ) -> HashList:
+        """Create a list."""
+        request = messages.create_list_request(name, kind, purpose, request_id)
+        with raised_as_client_errors():
+            response = await self._lists.CreateList(request, timeout=self._timeout_s)
+        return wire.list_from_proto(response.list)
+
+    async def get_list(self, name: str) -> HashList:
+        """Get a list."""
+        request = list_service_pb2.GetListRequest(name=name)
+        with raised_as_client_errors():
+            response = await self._lists.GetList(request, timeout=self._timeout_s)
+        return wire.list_from_proto(response.list)
+
+    async def lists(self) -> AsyncIterator[HashList]:
+        """Iterate over the node's lists, by name."""
+        token = ""
+        while True:
+            request = list_service_pb2.ListListsRequest(page_token=token)
+            with raised_as_client_errors():
+                response = await self._lists.ListLists(request, timeout=self._timeout_s)
+            for hash_list in messages.lists_page(response):
+                yield hash_list
+            token = response.next_page_token
+            if not token:
+                return
+
+    # Entries
+
+    async def add_entries(
+        self, list_name: str, drafts: Sequence[EntryDraft], *, request_id: str | None = None
+    ) -> Acknowledgement:
+        """Add one batch of entries, whole or not at all."""
+        request = messages.add_request(list_name, drafts, request_id)
+        with raised_as_client_errors():
+            call = self._lists.AddEntries(iter([request]), timeout=self._timeout_s)
+            async for response in call:
+                return messages.acknowledgement(response)
+        raise AssertionError("the stream ended without an answer")
+
+    async def add_batches(
+        self, list_name: str, batches: AsyncIterable[Sequence[EntryDraft]]
+    ) -> AsyncIterator[Acknowledgement]:
+        """Add many batches over one stream; as `Client.add_batches`."""
+        source = aiter(batches)
+        unanswered: deque[list_service_pb2.AddEntriesRequest] = deque()
+
+        async def requests() -> AsyncIterator[list_service_pb2.AddEntriesRequest]:
+            for request in list(unanswered):
+                yield request
+            async for drafts in source:
+                request = messages.add_request(list_name, drafts, None)
+                unanswered.append(request)
+                yield request
+
+        attempt = 0
+        while True:
+            try:
+                async for response in self._lists.AddEntries(requests()):
+                    unanswered.popleft()
+                    attempt = 0
+                    yield messages.acknowledgement(response)
+                return
+            except grpc.RpcError as error:
+                failure = from_rpc_error(error)
+                attempt += 1
+                retry = isinstance(failure, ServiceUnavailable)
+                if not retry or attempt >= messages.MAX_ATTEMPTS:
+                    raise failure from error
+                await asyncio.sleep(messages.backoff_s(attempt))
+
+    async def amend_entry(
+        self,
+        name: str,
+        amendment: Description,
+        fields: Sequence[str],
+        *,
+        request_id: str | None = None,
+    ) -> Entry:
+        """Set the named fields of what is said of an entry."""
+        request = messages.amend_request(name, amendment, fields, request_id)
+        with raised_as_client_errors():
+            response = await self._lists.AmendEntry(request, timeout=self._timeout_s)
+        return wire.entry_from_proto(response.entry)
+
+    async def withdraw_entry(
+        self, name: str, reason: str, *, request_id: str | None = None
+    ) -> Entry:
+        """Withdraw an entry for good."""
+        request = messages.withdraw_request(name, reason, request_id)
+        with raised_as_client_errors():
+            response = await self._lists.WithdrawEntry(request, timeout=self._timeout_s)
+        return wire.entry_from_proto(response.entry)
+
+    async def get_entry(self, name: str) -> Entry:
+        """Get an entry with its fingerprints."""
+        request = list_service_pb2.GetEntryRequest(name=name)
+        with raised_as_client_errors():
+            response = await self._lists.GetEntry(request, timeout=self._timeout_s)
+        return wire.entry_from_proto(response.entry)
+
+    async def entries(
+        self, list_name: str, *, show_withdrawn: bool = False, show_fingerprints: bool = False
+    ) -> AsyncIterator[Entry]:
+        """Iterate over the entries of a list, oldest first."""
+        token = ""
+        while True:
+            request = messages.entries_request(
+                list_name,
+                token,
+                show_withdrawn=show_withdrawn,
+                show_fingerprints=show_fingerprints,
+            )
+            with raised_as_client_errors():
+                response = await self._lists.ListEntries(request, timeout=self._timeout_s)
+            for entry in response.entries:
+                yield wire.entry_from_proto(entry)
+            token = response.next_page_token
+            if not token:
+                return

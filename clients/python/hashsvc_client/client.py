@@ -1,0 +1,260 @@
+"""The blocking client."""
+
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import grpc
+
+from hashsvc import wire
+from hashsvc.model import (
+    Description,
+    Entry,
+    EntryDraft,
+    Fingerprint,
+    HashList,
+    ListKind,
+    MediaFingerprints,
+    MediaType,
+    UndeterminedReason,
+    Verdict,
+)
+from hashsvc.v1 import list_service_pb2
+from hashsvc.v1.list_service_pb2_grpc import ListServiceStub
+from hashsvc.v1.match_service_pb2_grpc import MatchServiceStub
+from hashsvc_client import _messages as messages
+from hashsvc_client._messages import Acknowledgement
+from hashsvc_client.errors import (
+    ClientError,
+    ServiceUnavailable,
+    from_rpc_error,
+    raised_as_client_errors,
+)
+
+
+class Client:
+    """Talks to one node over one kept-open channel. Safe to share between threads.
+
+    `timeout_s` is the deadline of each call in seconds, and of each batch's answer in streams.
+    Calls that fail because the node is away are retried with back-off within it. Every method
+    raises a `ClientError`.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        timeout_s: float = 30.0,
+        credentials: grpc.ChannelCredentials | None = None,
+    ) -> None:
+        options = messages.CHANNEL_OPTIONS
+        if credentials is None:
+            self._channel = grpc.insecure_channel(address, options)
+        else:
+            self._channel = grpc.secure_channel(address, credentials, options)
+        self._timeout_s = timeout_s
+        self._match = MatchServiceStub(self._channel)
+        self._lists = ListServiceStub(self._channel)
+
+    def close(self) -> None:
+        """Close the channel; calls under way are cancelled."""
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # Checks
+
+    def check(
+        self,
+        fingerprints: Iterable[Fingerprint],
+        media_type: MediaType = MediaType.IMAGE,
+        *,
+        limitation: UndeterminedReason | None = None,
+        min_revision: str = "",
+    ) -> Verdict:
+        """Check fingerprints made earlier."""
+        request = messages.check_request(media_type, fingerprints, limitation, min_revision)
+        with raised_as_client_errors():
+            response = self._match.Check(request, timeout=self._timeout_s)
+        return wire.verdict_from_proto(response.verdict)
+
+    def check_file(
+        self, path: str | Path, *, send_media: bool = False, min_revision: str = ""
+    ) -> Verdict:
+        """Check a file, hashed here, or by the node where `send_media` is set.
+
+        A file that cannot be decoded here is checked by its digests, and is UNDETERMINED where
+        they are unknown; the node refuses such a file with `RequestRefused`.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        if send_media:
+            with Path(path).open("rb") as file:
+                return self.check_media(file, min_revision=min_revision)
+        found = messages.hash_file(path)
+        return self.check(
+            found.fingerprints,
+            found.media_type,
+            limitation=found.limitation,
+            min_revision=min_revision,
+        )
+
+    def check_media(self, file: BinaryIO, *, min_revision: str = "") -> Verdict:
+        """Send a file to the node to be hashed and checked there."""
+        with raised_as_client_errors():
+            response = self._match.CheckMedia(
+                messages.media_requests(file, min_revision), timeout=self._timeout_s
+            )
+        return wire.verdict_from_proto(response.verdict)
+
+    def check_batches(
+        self, batches: Iterable[Sequence[MediaFingerprints]]
+    ) -> Iterator[list[Verdict | ClientError]]:
+        """Check many uploads over one stream; yields one list per batch, in order.
+
+        Batches are read ahead of the answers. An upload that is malformed gives its error in
+        place of a verdict.
+        """
+        with raised_as_client_errors():
+            for response in self._match.CheckBatch(messages.batch_request(b) for b in batches):
+                yield messages.batch_results(response)
+
+    # Lists
+
+    def create_list(
+        self,
+        name: str,
+        *,
+        kind: ListKind = ListKind.KNOWN,
+        purpose: str = "",
+        request_id: str | None = None,
+    ) -> HashList:
+        """Create a list."""
+        request = messages.create_list_request(name, kind, purpose, request_id)
+        with raised_as_client_errors():
+            response = self._lists.CreateList(request, timeout=self._timeout_s)
+        return wire.list_from_proto(response.list)
+
+    def get_list(self, name: str) -> HashList:
+        """Get a list."""
+        request = list_service_pb2.GetListRequest(name=name)
+        with raised_as_client_errors():
+            response = self._lists.GetList(request, timeout=self._timeout_s)
+        return wire.list_from_proto(response.list)
+
+    def lists(self) -> Iterator[HashList]:
+        """Iterate over the node's lists, by name."""
+        token = ""
+        while True:
+            request = list_service_pb2.ListListsRequest(page_token=token)
+            with raised_as_client_errors():
+                response = self._lists.ListLists(request, timeout=self._timeout_s)
+            yield from messages.lists_page(response)
+            token = response.next_page_token
+            if not token:
+                return
+
+    # Entries
+
+    def add_entries(
+        self, list_name: str, drafts: Sequence[EntryDraft], *, request_id: str | None = None
+    ) -> Acknowledgement:
+        """Add one batch of entries, whole or not at all."""
+        request = messages.add_request(list_name, drafts, request_id)
+        with raised_as_client_errors():
+            responses = self._lists.AddEntries(iter([request]), timeout=self._timeout_s)
+            return messages.acknowledgement(next(iter(responses)))
+
+    def add_batches(
+        self, list_name: str, batches: Iterable[Sequence[EntryDraft]]
+    ) -> Iterator[Acknowledgement]:
+        """Add many batches over one stream; yields each acknowledgement as it comes.
+
+        Batches are read and sent ahead of the answers. When the node goes away, what it has not
+        acknowledged is sent again under the same request ids, so nothing is added twice.
+        """
+        source = iter(batches)
+        unanswered: deque[list_service_pb2.AddEntriesRequest] = deque()
+
+        def requests() -> Iterator[list_service_pb2.AddEntriesRequest]:
+            yield from list(unanswered)
+            for drafts in source:
+                request = messages.add_request(list_name, drafts, None)
+                unanswered.append(request)
+                yield request
+
+        attempt = 0
+        while True:
+            try:
+                for response in self._lists.AddEntries(requests()):
+                    unanswered.popleft()
+                    attempt = 0
+                    yield messages.acknowledgement(response)
+                return
+            except grpc.RpcError as error:
+                failure = from_rpc_error(error)
+                attempt += 1
+                retry = isinstance(failure, ServiceUnavailable)
+                if not retry or attempt >= messages.MAX_ATTEMPTS:
+                    raise failure from error
+                time.sleep(messages.backoff_s(attempt))
+
+    def amend_entry(
+        self,
+        name: str,
+        amendment: Description,
+        fields: Sequence[str],
+        *,
+        request_id: str | None = None,
+    ) -> Entry:
+        """Set the named fields of what is said of an entry."""
+        request = messages.amend_request(name, amendment, fields, request_id)
+        with raised_as_client_errors():
+            response = self._lists.AmendEntry(request, timeout=self._timeout_s)
+        return wire.entry_from_proto(response.entry)
+
+    def withdraw_entry(self, name: str, reason: str, *, request_id: str | None = None) -> Entry:
+        """Withdraw an entry for good."""
+        request = messages.withdraw_request(name, reason, request_id)
+        with raised_as_client_errors():
+            response = self._lists.WithdrawEntry(request, timeout=self._timeout_s)
+        return wire.entry_from_proto(response.entry)
+
+    def get_entry(self, name: str) -> Entry:
+        """Get an entry with its fingerprints."""
+        request = list_service_pb2.GetEntryRequest(name=name)
+        with raised_as_client_errors():
+            response = self._lists.GetEntry(request, timeout=self._timeout_s)
+        return wire.entry_from_proto(response.entry)
+
+    def entries(
+        self, list_name: str, *, show_withdrawn: bool = False, show_fingerprints: bool = False
+    ) -> Iterator[Entry]:
+        """Iterate over the entries of a list, oldest first."""
+        token = ""
+        while True:
+            request = messages.entries_request(
+                list_name,
+                token,
+                show_withdrawn=show_withdrawn,
+                show_fingerprints=show_fingerprints,
+            )
+            with raised_as_client_errors():
+                response = self._lists.ListEntries(request, timeout=self._timeout_s)
+            yield from (wire.entry_from_proto(entry) for entry in response.entries)
+            token = response.next_page_token
+            if not token:
+                return

@@ -1,0 +1,145 @@
+"""Any order of adds, removes and searches, against a dictionary and brute force."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hashsvc_index import DigestIndex, DuplicateKeyError, HammingIndex, Hits, brute_force
+from hashsvc_index.arrays import CodeArray, Int64Array
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from tests.index.support import clumped_codes, rows
+
+SEEDS = st.integers(0, 2**32 - 1)
+SIZES = st.one_of(st.integers(0, 5), st.integers(60, 300))
+
+
+class Machine(RuleBasedStateMachine):
+    """The rules that both kinds of index obey."""
+
+    bits = 0
+    exact = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.index: Any = (DigestIndex if self.exact else HammingIndex)(self.bits)
+        self.model: dict[int, bytes] = {}
+
+    def arrays(self) -> tuple[Int64Array, CodeArray]:
+        """The model as keys and codes."""
+        joined = np.frombuffer(b"".join(self.model.values()), np.uint8)
+        return np.array(list(self.model), np.int64), joined.reshape(-1, self.bits // 8)
+
+    def look(self, queries: CodeArray, radius: int) -> Hits:
+        """Search the index under test."""
+        hits: Hits = (
+            self.index.search(queries) if self.exact else self.index.search(queries, radius)
+        )
+        return hits
+
+    def add(self, keys: Int64Array, seed: int) -> None:
+        """Add clumped codes under these keys to the index and, if allowed, to the model."""
+        codes = clumped_codes(np.random.default_rng(seed), len(keys), self.bits)
+        present = {key for key in keys.tolist() if key in self.model}
+        if present:
+            with pytest.raises(DuplicateKeyError) as caught:
+                self.index.add(keys, codes)
+            assert set(caught.value.keys) == present
+            return
+        self.index.add(keys, codes)
+        self.model.update(zip(keys.tolist(), map(bytes, codes), strict=True))
+
+    @rule(size=SIZES, seed=SEEDS)
+    def add_ascending(self, size: int, seed: int) -> None:
+        """Keys above all that are live."""
+        self.add(max(self.model, default=-1) + 1 + np.arange(size, dtype=np.int64), seed)
+
+    @rule(size=SIZES, seed=SEEDS)
+    def add_free(self, size: int, seed: int) -> None:
+        """Keys that are free, perhaps removed before, in any order."""
+        rng = np.random.default_rng(seed)
+        free = np.setdiff1d(rng.integers(-800, 800, size), list(self.model))
+        self.add(rng.permutation(free).astype(np.int64), seed)
+
+    @rule(keys=st.lists(st.integers(-800, 800), unique=True, max_size=5), seed=SEEDS)
+    def add_any(self, keys: list[int], seed: int) -> None:
+        """Keys that may be taken."""
+        self.add(np.array(keys, np.int64), seed)
+
+    @rule(seed=SEEDS, share=st.sampled_from([0.0, 0.02, 0.5, 1.0]))
+    def remove(self, seed: int, share: float) -> None:
+        """A share of the live keys, and some unknown and repeated ones."""
+        rng = np.random.default_rng(seed)
+        live = rng.permutation(np.array(list(self.model), np.int64))
+        gone = live[: int(np.ceil(share * len(live)))]
+        unknown = np.array([10**12, -(2**63)], np.int64)
+        assert self.index.remove(np.concatenate([gone, unknown, gone[:3]])) == len(gone)
+        for key in gone.tolist():
+            del self.model[key]
+
+    @rule(seed=SEEDS, radius=st.integers(0, 300), queries=st.integers(0, 6))
+    def search(self, seed: int, radius: int, queries: int) -> None:
+        """Queries as clumped as the codes, and one that is in the index."""
+        keys, codes = self.arrays()
+        wanted = clumped_codes(np.random.default_rng(seed), queries, self.bits)
+        wanted = np.concatenate([wanted, codes[-1:]])
+        truth = brute_force(codes, keys, wanted, 0 if self.exact else radius)
+        assert rows(self.look(wanted, radius)) == rows(truth)
+
+    @invariant()
+    def same_length(self) -> None:
+        """The index counts live keys."""
+        assert len(self.index) == len(self.model)
+
+
+class HammingMachine(Machine):
+    """A reader that took its snapshot long ago still reads what it took."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held: list[tuple[Any, dict[int, bytes]]] = []
+
+    @precondition(lambda self: len(self.held) < 5)
+    @rule()
+    def hold(self) -> None:
+        """Take a snapshot, as a search does when it begins."""
+        self.held.append((self.index._snapshot, dict(self.model)))
+
+    @invariant()
+    def held_snapshots_stay(self) -> None:
+        """Nothing that came later shows in a snapshot: no add, remove, growth or compaction."""
+        for snapshot, model in self.held:
+            live = snapshot.live_rows()
+            codes = map(bytes, snapshot.codes[live])
+            assert dict(zip(snapshot.keys[live].tolist(), codes, strict=True)) == model
+            assert snapshot.live == len(model)
+
+
+class Hamming64(HammingMachine):
+    """64 bits."""
+
+    bits = 64
+
+
+class Hamming256(HammingMachine):
+    """256 bits."""
+
+    bits = 256
+
+
+class Digest256(Machine):
+    """Exact lookup."""
+
+    bits = 256
+    exact = True
+
+
+SETTINGS = settings(max_examples=100, stateful_step_count=25, deadline=None)
+TestHamming64 = Hamming64.TestCase
+TestHamming64.settings = SETTINGS
+TestHamming256 = Hamming256.TestCase
+TestHamming256.settings = SETTINGS
+TestDigest256 = Digest256.TestCase
+TestDigest256.settings = SETTINGS
