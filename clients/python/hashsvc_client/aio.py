@@ -39,8 +39,9 @@ from hashsvc_client.errors import (
 class AsyncClient:
     """Talks to one node over one kept-open channel, from one event loop.
 
-    `timeout_s` is the deadline of each call in seconds. Calls that fail because the node is away
-    are retried with back-off within it. Every method raises a `ClientError`.
+    `timeout_s` is the deadline in seconds of each call but the streams of batches. Calls that
+    fail because the node is away are retried with back-off within it. Every method raises a
+    `ClientError`.
     """
 
     def __init__(
@@ -181,24 +182,16 @@ class AsyncClient:
         self, list_name: str, batches: AsyncIterable[Sequence[EntryDraft]]
     ) -> AsyncIterator[Acknowledgement]:
         """Add many batches over one stream; as `Client.add_batches`."""
-        source = aiter(batches)
-        unanswered: deque[list_service_pb2.AddEntriesRequest] = deque()
-
-        async def requests() -> AsyncIterator[list_service_pb2.AddEntriesRequest]:
-            for request in list(unanswered):
-                yield request
-            async for drafts in source:
-                request = messages.add_request(list_name, drafts, None)
-                unanswered.append(request)
-                yield request
-
+        backlog = _Backlog(list_name, aiter(batches))
         attempt = 0
         while True:
             try:
-                async for response in self._lists.AddEntries(requests()):
-                    unanswered.popleft()
+                async for response in self._lists.AddEntries(backlog.stream()):
+                    backlog.answered()
                     attempt = 0
                     yield messages.acknowledgement(response)
+                if backlog.failure is not None:
+                    raise backlog.failure
                 return
             except grpc.RpcError as error:
                 failure = from_rpc_error(error)
@@ -257,3 +250,46 @@ class AsyncClient:
             token = response.next_page_token
             if not token:
                 return
+
+
+class _Backlog:
+    """Batches to send, and those sent that no answer came for, which a new stream sends again.
+
+    A failed call's reading task may outlive it: `_lock` lets only the newest stream take from the
+    source.
+    """
+
+    def __init__(self, list_name: str, source: AsyncIterator[Sequence[EntryDraft]]) -> None:
+        self._list_name = list_name
+        self._source = source
+        self._unanswered: deque[list_service_pb2.AddEntriesRequest] = deque()
+        self._newest = 0
+        self.failure: Exception | None = None
+        self._lock = asyncio.Lock()
+
+    async def stream(self) -> AsyncIterator[list_service_pb2.AddEntriesRequest]:
+        """Yield what was sent without an answer, then what comes from the source."""
+        async with self._lock:
+            self._newest += 1
+            this, again = self._newest, list(self._unanswered)
+        for request in again:
+            yield request
+        while True:
+            async with self._lock:
+                if this != self._newest:
+                    return
+                try:
+                    drafts = await anext(self._source)
+                except StopAsyncIteration:
+                    return
+                except Exception as error:
+                    # Raised where the answers are read: what was sent before is still answered.
+                    self.failure = error
+                    return
+                request = messages.add_request(self._list_name, drafts, None)
+                self._unanswered.append(request)
+            yield request
+
+    def answered(self) -> None:
+        """Forget the oldest batch sent."""
+        self._unanswered.popleft()

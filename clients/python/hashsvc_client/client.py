@@ -1,5 +1,6 @@
 """The blocking client."""
 
+import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -38,9 +39,9 @@ from hashsvc_client.errors import (
 class Client:
     """Talks to one node over one kept-open channel. Safe to share between threads.
 
-    `timeout_s` is the deadline of each call in seconds, and of each batch's answer in streams.
-    Calls that fail because the node is away are retried with back-off within it. Every method
-    raises a `ClientError`.
+    `timeout_s` is the deadline in seconds of each call but the streams of batches. Calls that
+    fail because the node is away are retried with back-off within it. Every method raises a
+    `ClientError`.
     """
 
     def __init__(
@@ -186,23 +187,16 @@ class Client:
         Batches are read and sent ahead of the answers. When the node goes away, what it has not
         acknowledged is sent again under the same request ids, so nothing is added twice.
         """
-        source = iter(batches)
-        unanswered: deque[list_service_pb2.AddEntriesRequest] = deque()
-
-        def requests() -> Iterator[list_service_pb2.AddEntriesRequest]:
-            yield from list(unanswered)
-            for drafts in source:
-                request = messages.add_request(list_name, drafts, None)
-                unanswered.append(request)
-                yield request
-
+        backlog = _Backlog(list_name, iter(batches))
         attempt = 0
         while True:
             try:
-                for response in self._lists.AddEntries(requests()):
-                    unanswered.popleft()
+                for response in self._lists.AddEntries(backlog.stream()):
+                    backlog.answered()
                     attempt = 0
                     yield messages.acknowledgement(response)
+                if backlog.failure is not None:
+                    raise backlog.failure
                 return
             except grpc.RpcError as error:
                 failure = from_rpc_error(error)
@@ -258,3 +252,45 @@ class Client:
             token = response.next_page_token
             if not token:
                 return
+
+
+class _Backlog:
+    """Batches to send, and those sent that no answer came for, which a new stream sends again.
+
+    gRPC reads a stream's requests in a thread of its own, which may outlive a failed call:
+    `_lock` lets only the newest stream take from the source.
+    """
+
+    def __init__(self, list_name: str, source: Iterator[Sequence[EntryDraft]]) -> None:
+        self._list_name = list_name
+        self._source = source
+        self._unanswered: deque[list_service_pb2.AddEntriesRequest] = deque()
+        self._newest = 0
+        self.failure: Exception | None = None
+        self._lock = threading.Lock()
+
+    def stream(self) -> Iterator[list_service_pb2.AddEntriesRequest]:
+        """Yield what was sent without an answer, then what comes from the source."""
+        with self._lock:
+            self._newest += 1
+            this, again = self._newest, list(self._unanswered)
+        yield from again
+        while True:
+            with self._lock:
+                if this != self._newest:
+                    return
+                try:
+                    drafts = next(self._source)
+                except StopIteration:
+                    return
+                except Exception as error:
+                    # Raised where the answers are read: what was sent before is still answered.
+                    self.failure = error
+                    return
+                request = messages.add_request(self._list_name, drafts, None)
+                self._unanswered.append(request)
+            yield request
+
+    def answered(self) -> None:
+        """Forget the oldest batch sent."""
+        self._unanswered.popleft()
