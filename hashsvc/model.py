@@ -46,6 +46,10 @@ class Decoding(StrEnum):
     FAST = "fast"
 
 
+ORIGINAL = "original"
+"""The variant of media hashed as it is."""
+
+
 class MediaType(StrEnum):
     """What an entry or an upload is; an animated picture is a video."""
 
@@ -60,7 +64,7 @@ class Fingerprint:
     `value` has `algorithm.bits / 8` bytes, most significant bit first, so that `value.hex()`
     is the form other tools print. `quality` is PDQ's 0..100. `time_ms` is the frame's offset
     from the start of the video in milliseconds. `variant` names the look at the media that was
-    hashed; empty means as it is.
+    hashed.
     """
 
     algorithm: Algorithm
@@ -68,7 +72,7 @@ class Fingerprint:
     quality: int | None = None
     time_ms: int | None = None
     decoding: Decoding = Decoding.EXACT
-    variant: str = ""
+    variant: str = ORIGINAL
 
 
 class UndeterminedReason(StrEnum):
@@ -279,7 +283,7 @@ class Evidence:
 
     algorithm: Algorithm
     distance: int
-    variant: str = ""
+    variant: str = ORIGINAL
     upload_time_ms: int | None = None
     known_time_ms: int | None = None
 

@@ -14,6 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from hashsvc.errors import InvalidRequest
 from hashsvc.model import (
+    ORIGINAL,
     Action,
     AddedEntry,
     Algorithm,
@@ -82,7 +83,7 @@ def fingerprint_to_proto(fingerprint: Fingerprint) -> types_pb2.Fingerprint:
         algorithm=_ALGORITHM.to_proto[fingerprint.algorithm],
         value=fingerprint.value,
         decoding=_DECODING.to_proto[fingerprint.decoding],
-        variant=fingerprint.variant,
+        variant="" if fingerprint.variant == ORIGINAL else fingerprint.variant,
     )
     if fingerprint.quality is not None:
         message.quality = fingerprint.quality
@@ -103,7 +104,7 @@ def fingerprint_from_proto(message: types_pb2.Fingerprint, field: str) -> Finger
         quality=message.quality if message.HasField("quality") else None,
         time_ms=_milliseconds(message.time_offset) if message.HasField("time_offset") else None,
         decoding=_DECODING.to_domain.get(message.decoding, Decoding.EXACT),
-        variant=message.variant,
+        variant=message.variant or ORIGINAL,
     )
 
 
@@ -266,7 +267,7 @@ def _evidence_from_proto(message: match_service_pb2.Evidence) -> Evidence:
     return Evidence(
         _ALGORITHM.to_domain[message.algorithm],
         message.distance,
-        variant=message.variant,
+        variant=message.variant or ORIGINAL,
         upload_time_ms=_milliseconds(upload) if message.HasField("upload_time_offset") else None,
         known_time_ms=_milliseconds(known) if message.HasField("known_time_offset") else None,
     )

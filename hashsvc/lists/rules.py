@@ -26,7 +26,7 @@ _NAME_PART = "[a-z0-9][a-z0-9-]{0,62}"
 _LIST_NAME = re.compile(f"{_NAME_PART}/{_NAME_PART}")
 _ENTRY_NAME = re.compile(f"({_NAME_PART}/{_NAME_PART})#([1-9][0-9]{{0,17}})")
 _LABEL = re.compile(r"[a-z0-9_.:-]{1,64}")
-_VARIANT = re.compile(r"[a-z0-9_]{0,64}")
+_VARIANT = re.compile(r"[a-z0-9_]{1,64}")
 
 
 def check_list_name(name: str, field: str) -> str:
@@ -154,7 +154,7 @@ def _fingerprints(fingerprints: Sequence[Fingerprint], path: str) -> Iterator[Vi
         if fingerprint.time_ms is not None and fingerprint.time_ms < 0:
             yield Violation(f"{field}.time_offset", "is negative")
         if not _VARIANT.fullmatch(fingerprint.variant):
-            yield Violation(f"{field}.variant", "use up to 64 characters of a-z, 0-9 and '_'")
+            yield Violation(f"{field}.variant", "use 1 to 64 characters of a-z, 0-9 and '_'")
 
 
 def _frames(draft: EntryDraft, path: str) -> Iterator[Violation]:

@@ -21,6 +21,7 @@ from typing import Any
 import orjson
 
 from hashsvc.model import (
+    ORIGINAL,
     Algorithm,
     Basis,
     Change,
@@ -148,7 +149,7 @@ def _columns(fingerprints: Iterable[Fingerprint]) -> dict[str, dict[str, Any]]:
         column: dict[str, Any] = {
             "values": base64.b64encode(b"".join(f.value for f in group)).decode()
         }
-        for name, plain in (("quality", None), ("time_ms", None), ("variant", "")):
+        for name, plain in (("quality", None), ("time_ms", None), ("variant", ORIGINAL)):
             values = [getattr(f, name) for f in group]
             if any(value != plain for value in values):
                 column[name] = values
@@ -182,7 +183,7 @@ def _fingerprints(columns: Mapping[str, Mapping[str, Any]]) -> Iterable[Fingerpr
                 quality=qualities[i] if qualities else None,
                 time_ms=times[i] if times else None,
                 decoding=Decoding(decodings[i]) if decodings else Decoding.EXACT,
-                variant=variants[i] if variants else "",
+                variant=variants[i] if variants else ORIGINAL,
             )
 
 

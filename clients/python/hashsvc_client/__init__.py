@@ -31,7 +31,7 @@ from hashsvc.model import (
     UndeterminedReason,
     Verdict,
 )
-from hashsvc_client._messages import Acknowledgement
+from hashsvc_client._messages import Acknowledgement, unreadable
 from hashsvc_client.aio import AsyncClient
 from hashsvc_client.client import Client
 from hashsvc_client.errors import (
@@ -70,4 +70,5 @@ __all__ = [
     "Severity",
     "UndeterminedReason",
     "Verdict",
+    "unreadable",
 ]

@@ -91,6 +91,17 @@ class AsyncClient:
             response = await self._match.Check(request, timeout=self._timeout_s)
         return wire.verdict_from_proto(response.verdict)
 
+    async def check_fingerprints(
+        self, upload: MediaFingerprints, *, min_revision: str = ""
+    ) -> Verdict:
+        """Check what hashing a file gave, its limitation included."""
+        return await self.check(
+            upload.fingerprints,
+            upload.media_type,
+            limitation=upload.limitation,
+            min_revision=min_revision,
+        )
+
     async def check_file(
         self, path: str | Path, *, send_media: bool = False, min_revision: str = ""
     ) -> Verdict:
@@ -105,12 +116,7 @@ class AsyncClient:
             with Path(path).open("rb") as file:  # noqa: ASYNC230 (reads are small and local)
                 return await self.check_media(file, min_revision=min_revision)
         found = await asyncio.to_thread(messages.hash_file, path)
-        return await self.check(
-            found.fingerprints,
-            found.media_type,
-            limitation=found.limitation,
-            min_revision=min_revision,
-        )
+        return await self.check_fingerprints(found, min_revision=min_revision)
 
     async def check_media(self, file: BinaryIO, *, min_revision: str = "") -> Verdict:
         """Send a file to the node to be hashed and checked there."""

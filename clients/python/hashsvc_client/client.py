@@ -91,6 +91,15 @@ class Client:
             response = self._match.Check(request, timeout=self._timeout_s)
         return wire.verdict_from_proto(response.verdict)
 
+    def check_fingerprints(self, upload: MediaFingerprints, *, min_revision: str = "") -> Verdict:
+        """Check what hashing a file gave, its limitation included."""
+        return self.check(
+            upload.fingerprints,
+            upload.media_type,
+            limitation=upload.limitation,
+            min_revision=min_revision,
+        )
+
     def check_file(
         self, path: str | Path, *, send_media: bool = False, min_revision: str = ""
     ) -> Verdict:
@@ -106,12 +115,7 @@ class Client:
             with Path(path).open("rb") as file:
                 return self.check_media(file, min_revision=min_revision)
         found = messages.hash_file(path)
-        return self.check(
-            found.fingerprints,
-            found.media_type,
-            limitation=found.limitation,
-            min_revision=min_revision,
-        )
+        return self.check_fingerprints(found, min_revision=min_revision)
 
     def check_media(self, file: BinaryIO, *, min_revision: str = "") -> Verdict:
         """Send a file to the node to be hashed and checked there."""

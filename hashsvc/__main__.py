@@ -1,0 +1,5 @@
+"""`python -m hashsvc` is `hashsvc`."""
+
+from hashsvc.cli.main import run
+
+run()

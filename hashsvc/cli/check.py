@@ -1,0 +1,152 @@
+"""`hashsvc check`."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hashsvc import testpattern
+from hashsvc.cli import files, output
+from hashsvc.cli.options import DEFAULT_SERVER, Json, Server
+from hashsvc.model import Match, Outcome, UndeterminedReason, Verdict
+
+if TYPE_CHECKING:
+    from hashsvc_client import AsyncClient
+
+Checked = Verdict | Exception
+"""A file's verdict, or why there is none."""
+
+
+def check(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Files and folders.", show_default=False)
+    ] = None,
+    server: Server = DEFAULT_SERVER,
+    test_pattern: Annotated[
+        bool, typer.Option("--test-pattern", help="Check the built-in picture that must match.")
+    ] = False,
+    send_media: Annotated[
+        bool, typer.Option("--send-media", help="Let the node hash; the default is to hash here.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Check images and videos against the lists of a node.
+
+    Ends with 3 when anything matches, else with 1 when a file got no clear answer, else with 0.
+    """
+    wanted = files.walk(paths or []) + ([testpattern.PATH] if test_pattern else [])
+    if not wanted:
+        raise typer.BadParameter("name at least one file, or use --test-pattern")
+    raise typer.Exit(asyncio.run(_check(wanted, server, send_media=send_media, as_json=as_json)))
+
+
+async def _check(paths: Sequence[Path], server: str, *, send_media: bool, as_json: bool) -> int:
+    from hashsvc_client import AsyncClient
+
+    shown = output.table(
+        "file", "outcome", "action", "distance", "entry", "labels", right=("distance",)
+    )
+    outcomes: set[Outcome | None] = set()
+    async with AsyncClient(server) as client:
+        answers = _sent(client, paths) if send_media else _hashed(client, paths)
+        with output.progress("checking", len(paths), shown=len(paths) > output.MANY_FILES) as bar:
+            async with aclosing(answers):
+                async for path, checked in answers:
+                    output.advance(bar)
+                    is_verdict = isinstance(checked, Verdict)
+                    outcomes.add(checked.outcome if isinstance(checked, Verdict) else None)
+                    if as_json:
+                        output.print_json(document(path, checked))
+                    elif isinstance(checked, Verdict):
+                        _add_rows(shown, path, checked)
+                    if not is_verdict:
+                        output.errors.print(f"{path}: {checked}", markup=False, soft_wrap=True)
+    if shown.row_count:
+        output.out.print(shown)
+    if Outcome.MATCH in outcomes:
+        return output.MATCHED
+    return output.CLEAN if outcomes <= {Outcome.NO_MATCH} else output.ERROR
+
+
+async def _hashed(
+    client: "AsyncClient", paths: Sequence[Path]
+) -> AsyncGenerator[tuple[Path, Checked], None]:
+    """Hash here and send the hashes."""
+    from hashsvc_client import unreadable
+
+    async with files.decoders(len(paths)) as pool:
+        async for path, found in files.fingerprints(pool, paths):
+            if isinstance(found, OSError):
+                yield path, found
+                continue
+            media = unreadable(found) if isinstance(found, Exception) else found
+            yield path, await client.check_fingerprints(media)
+
+
+async def _sent(
+    client: "AsyncClient", paths: Sequence[Path]
+) -> AsyncGenerator[tuple[Path, Checked], None]:
+    """Send the files themselves."""
+    from hashsvc_client import LimitReached, RequestRefused
+
+    for path in paths:
+        try:
+            yield path, await client.check_file(path, send_media=True)
+        except (OSError, RequestRefused, LimitReached) as error:
+            yield path, error
+
+
+def document(path: Path, checked: Checked) -> dict[str, Any]:
+    """Return a file's answer as the object that `--json` prints."""
+    if isinstance(checked, Exception):
+        return {
+            "file": str(path),
+            "outcome": Outcome.UNDETERMINED.name,
+            "action": None,
+            "reason": UndeterminedReason.UNREADABLE,
+            "detail": str(checked),
+            "matches": [],
+        }
+    return {
+        "file": str(path),
+        "outcome": checked.outcome.name,
+        "action": checked.action,
+        "reason": checked.reason,
+        "detail": checked.detail,
+        "matches": [_match(match) for match in checked.matches],
+        "exemptions": [_match(match) for match in checked.exemptions],
+        "revision": checked.revision,
+    }
+
+
+def _match(match: Match) -> dict[str, Any]:
+    return {
+        "entry": match.entry,
+        "list": match.list_name,
+        "media_type": match.media_type,
+        "algorithm": match.best.algorithm,
+        "distance": match.best.distance,
+        "variant": match.best.variant,
+        "labels": list(match.description.labels),
+        "entities": list(match.description.entities),
+        "basis": match.description.basis,
+        "severity": match.description.severity.name.lower(),
+        "incident": match.description.incident,
+        "contributor": match.contributor,
+        "upload_percent": None if match.frames is None else match.frames.upload_percent,
+        "known_percent": None if match.frames is None else match.frames.known_percent,
+    }
+
+
+def _add_rows(shown: Any, path: Path, verdict: Verdict) -> None:
+    outcome = verdict.outcome.name
+    if not verdict.matches:
+        why = f"({verdict.reason}: {verdict.detail})" if verdict.reason else ""
+        shown.add_row(str(path), outcome, verdict.action, "", why, "")
+    for number, match in enumerate(verdict.matches):
+        head = (str(path), outcome, verdict.action) if number == 0 else ("", "", "")
+        distance = f"{match.best.algorithm} {match.best.distance}"
+        shown.add_row(*head, distance, match.entry, ", ".join(match.description.labels))

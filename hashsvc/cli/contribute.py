@@ -1,0 +1,229 @@
+"""`hashsvc contribute` and `hashsvc withdraw`."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import Progress
+
+from hashsvc.cli import files, output
+from hashsvc.cli.hash_csv import count_rows, read_drafts
+from hashsvc.cli.options import DEFAULT_SERVER, Json, Server
+from hashsvc.model import (
+    PURPOSES,
+    AddedEntry,
+    Basis,
+    Description,
+    EntryDraft,
+    ListKind,
+    Severity,
+)
+
+if TYPE_CHECKING:
+    from hashsvc_client import AsyncClient
+
+_CSV_BATCH, _FILE_BATCH = 1_000, 20
+
+
+def contribute(
+    list_name: Annotated[str, typer.Option("--list", help="The list, such as acme/known.")],
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Files and folders.", show_default=False)
+    ] = None,
+    csv: Annotated[
+        list[Path] | None,
+        typer.Option("--csv", help="CSV of hashes: algorithm,value[,quality,...]. Repeatable."),
+    ] = None,
+    basis: Annotated[
+        Basis | None, typer.Option(help="On what ground the entries are asserted.")
+    ] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(help="Purpose or content term. Repeatable.")
+    ] = None,
+    entity: Annotated[
+        list[str] | None, typer.Option(help="Who it is about, such as QDe.004. Repeatable.")
+    ] = None,
+    severity: Annotated[str, typer.Option(help="low, medium, high or critical.")] = "unspecified",
+    incident: Annotated[str, typer.Option(help="The incident the entries belong to.")] = "",
+    expires: Annotated[
+        datetime | None, typer.Option(help="When the entries stop matching (UTC).")
+    ] = None,
+    note: Annotated[str, typer.Option(help="A note for partners.")] = "",
+    kind: Annotated[ListKind, typer.Option(help="Kind of the list, if it is new.")] = (
+        ListKind.KNOWN
+    ),
+    purpose: Annotated[str, typer.Option(help="Purpose of the list, if it is new.")] = "",
+    server: Server = DEFAULT_SERVER,
+    as_json: Json = False,
+) -> None:
+    """Add media, or a CSV of hashes, to a list; the list is made if it is new.
+
+    Files are hashed on this machine; only the hashes are sent.
+    """
+    if not paths and not csv:
+        raise typer.BadParameter("name at least one file, or use --csv")
+    if severity.upper() not in Severity.__members__:
+        raise typer.BadParameter("use low, medium, high or critical", param_hint="--severity")
+    description = Description(
+        labels=tuple(label or ()),
+        entities=tuple(entity or ()),
+        basis=basis,
+        severity=Severity[severity.upper()],
+        incident=incident,
+        expire_time=None if expires is None else expires.astimezone(),
+        note=note,
+    )
+    if kind is ListKind.KNOWN and label and PURPOSES.isdisjoint(label):
+        output.errors.print(
+            f"note: no label names a purpose ({', '.join(sorted(PURPOSES))})", soft_wrap=True
+        )
+    job = _Contribution(server, list_name, description, as_json=as_json)
+    raise typer.Exit(asyncio.run(job.run(files.walk(paths or []), csv or [], kind, purpose)))
+
+
+class _Contribution:
+    """One run of `contribute`: counts what came of it."""
+
+    def __init__(
+        self, server: str, list_name: str, description: Description, *, as_json: bool
+    ) -> None:
+        self._server = server
+        self._list_name = list_name
+        self._description = description
+        self._as_json = as_json
+        self._shown = output.table("file", "entry", "")
+        self._added = self._present = self._failed = 0
+
+    async def run(
+        self, paths: Sequence[Path], csvs: Sequence[Path], kind: ListKind, purpose: str
+    ) -> int:
+        """Contribute and return the exit status."""
+        from hashsvc_client import AsyncClient
+
+        async with AsyncClient(self._server) as client:
+            await self._ensure_list(client, kind, purpose)
+            if paths:
+                await self._add_files(client, paths)
+            for csv in csvs:
+                await self._add_csv(client, csv)
+        if self._shown.row_count:
+            output.out.print(self._shown)
+        summary = f"{self._list_name}: {self._added:,} added"
+        if self._present:
+            summary += f", {self._present:,} were there already"
+        if self._failed:
+            summary += f", {self._failed:,} failed"
+        output.errors.print(summary)
+        return output.ERROR if self._failed else output.CLEAN
+
+    async def _ensure_list(self, client: "AsyncClient", kind: ListKind, purpose: str) -> None:
+        from hashsvc_client import RequestRefused
+
+        try:
+            await client.get_list(self._list_name)
+        except RequestRefused as error:
+            if error.reason != "LIST_NOT_FOUND":
+                raise
+            await client.create_list(self._list_name, kind=kind, purpose=purpose)
+
+    async def _add_files(self, client: "AsyncClient", paths: Sequence[Path]) -> None:
+        sent: list[Path] = []
+        many = len(paths) > output.MANY_FILES
+        with output.progress("contributing", len(paths), shown=many) as bar:
+            batches = self._file_batches(paths, sent, bar)
+            done = 0
+            async for answer in client.add_batches(self._list_name, batches):
+                for added in answer.entries:
+                    self._count(added)
+                    self._show(sent[done], added)
+                    done += 1
+                output.advance(bar, len(answer.entries))
+
+    async def _file_batches(
+        self, paths: Sequence[Path], sent: list[Path], bar: Progress
+    ) -> AsyncIterator[list[EntryDraft]]:
+        batch: list[EntryDraft] = []
+        async with files.decoders(len(paths)) as pool:
+            async for path, found in files.fingerprints(pool, paths):
+                if isinstance(found, Exception):
+                    self._failed += 1
+                    output.errors.print(f"{path}: {found}", markup=False, soft_wrap=True)
+                    output.advance(bar)
+                    continue
+                if found.limitation is not None:
+                    text = f"{path}: {found.limitation}: {found.detail}"
+                    output.errors.print(text, markup=False, soft_wrap=True)
+                batch.append(EntryDraft(found.media_type, found.fingerprints, self._description))
+                sent.append(path)
+                if len(batch) == _FILE_BATCH:
+                    yield batch
+                    batch = []
+        if batch:
+            yield batch
+
+    async def _add_csv(self, client: "AsyncClient", csv: Path) -> None:
+        with output.progress("contributing", count_rows(csv), shown=True) as bar:
+            batches = _batches(read_drafts(csv, self._description), _CSV_BATCH)
+            async for answer in client.add_batches(self._list_name, batches):
+                for added in answer.entries:
+                    self._count(added)
+                    if self._as_json:
+                        self._show(csv, added)
+                output.advance(bar, len(answer.entries))
+
+    def _count(self, added: AddedEntry) -> None:
+        if added.already_present:
+            self._present += 1
+        else:
+            self._added += 1
+
+    def _show(self, path: Path, added: AddedEntry) -> None:
+        if self._as_json:
+            output.print_json(
+                {
+                    "file": str(path),
+                    "entry": added.name,
+                    "already_present": added.already_present,
+                    "matchable": added.matchable,
+                }
+            )
+            return
+        remark = "was there already" if added.already_present else "added"
+        if not added.matchable:
+            remark += ", but too plain to match"
+        self._shown.add_row(str(path), added.name, remark)
+
+
+async def _batches(drafts: Iterator[EntryDraft], size: int) -> AsyncIterator[list[EntryDraft]]:
+    batch: list[EntryDraft] = []
+    for draft in drafts:
+        batch.append(draft)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def withdraw(
+    entries: Annotated[
+        list[str], typer.Argument(help="Entries, such as acme/known#17.", show_default=False)
+    ],
+    reason: Annotated[str, typer.Option(help="Why, for partners.")],
+    server: Server = DEFAULT_SERVER,
+    as_json: Json = False,
+) -> None:
+    """Withdraw entries for good: they no longer match."""
+    from hashsvc_client import Client
+
+    with Client(server) as client:
+        for name in entries:
+            entry = client.withdraw_entry(name, reason)
+            if as_json:
+                time = entry.withdraw_time.isoformat() if entry.withdraw_time else None
+                output.print_json({"entry": entry.name, "withdraw_time": time})
+            else:
+                output.out.print(f"{entry.name} is withdrawn", markup=False)

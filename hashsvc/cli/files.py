@@ -1,0 +1,59 @@
+"""Files named on the command line: finding them, and fingerprinting them on all cores."""
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from hashsvc.errors import MediaError
+from hashsvc.media import DecoderPool
+from hashsvc.model import MediaFingerprints
+
+Found = MediaFingerprints | MediaError | OSError
+"""A file's fingerprints, or why there are none."""
+
+
+def walk(paths: Iterable[Path]) -> list[Path]:
+    """Return the files that paths name; folders give all files below them, sorted."""
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            files += sorted(found for found in path.rglob("*") if found.is_file())
+        else:
+            files.append(path)
+    return files
+
+
+@asynccontextmanager
+async def decoders(count: int) -> AsyncIterator[DecoderPool]:
+    """Run decoders for `count` files: no more than there are cores or files."""
+    async with DecoderPool(max(1, min(os.cpu_count() or 1, count))) as pool:
+        yield pool
+
+
+async def fingerprints(
+    pool: DecoderPool, files: Sequence[Path]
+) -> AsyncIterator[tuple[Path, Found]]:
+    """Yield each file with what was found, in order, hashing ahead of the reader."""
+    ahead: deque[tuple[Path, asyncio.Task[Found]]] = deque()
+    try:
+        for file in files:
+            ahead.append((file, asyncio.create_task(_fingerprint(pool, file))))
+            if len(ahead) > 2 * pool.size:
+                path, task = ahead.popleft()
+                yield path, await task
+        while ahead:
+            path, task = ahead.popleft()
+            yield path, await task
+    finally:
+        for _, task in ahead:
+            task.cancel()
+
+
+async def _fingerprint(pool: DecoderPool, file: Path) -> Found:
+    try:
+        return await pool.fingerprint_path(file)
+    except (MediaError, OSError) as error:
+        return error

@@ -1,0 +1,76 @@
+"""`hashsvc hash`."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hashsvc.cli import files, output
+from hashsvc.cli.options import Json
+from hashsvc.model import MediaFingerprints
+
+
+def hash_files(
+    paths: Annotated[list[Path], typer.Argument(help="Files and folders.", show_default=False)],
+    as_json: Json = False,
+) -> None:
+    """Fingerprint images and videos on this machine; nothing is sent anywhere."""
+    failed = asyncio.run(_hash(files.walk(paths), as_json=as_json))
+    raise typer.Exit(output.ERROR if failed else output.CLEAN)
+
+
+async def _hash(paths: Sequence[Path], *, as_json: bool) -> int:
+    failed = 0
+    shown = output.table("file", "algorithm", "value", "quality", "time", right=("quality", "time"))
+    async with files.decoders(len(paths)) as pool:
+        with output.progress("hashing", len(paths), shown=len(paths) > output.MANY_FILES) as bar:
+            async for path, found in files.fingerprints(pool, paths):
+                output.advance(bar)
+                if isinstance(found, Exception):
+                    failed += 1
+                    output.errors.print(f"{path}: {found}", markup=False, soft_wrap=True)
+                    if as_json:
+                        output.print_json({"file": str(path), "error": str(found)})
+                elif as_json:
+                    output.print_json(_document(path, found))
+                else:
+                    _add_rows(shown, path, found)
+    if shown.row_count:
+        output.out.print(shown)
+    return failed
+
+
+def _document(path: Path, found: MediaFingerprints) -> dict[str, Any]:
+    return {
+        "file": str(path),
+        "media_type": found.media_type,
+        "format": found.format,
+        "width": found.width,
+        "height": found.height,
+        "fingerprints": [
+            {
+                "algorithm": fingerprint.algorithm,
+                "value": fingerprint.value.hex(),
+                "quality": fingerprint.quality,
+                "time_s": None if fingerprint.time_ms is None else fingerprint.time_ms / 1000,
+                "decoding": fingerprint.decoding,
+                "variant": fingerprint.variant,
+            }
+            for fingerprint in found.fingerprints
+        ],
+        "limitation": found.limitation,
+        "detail": found.detail,
+    }
+
+
+def _add_rows(shown: Any, path: Path, found: MediaFingerprints) -> None:
+    for number, fingerprint in enumerate(found.fingerprints):
+        shown.add_row(
+            str(path) if number == 0 else "",
+            fingerprint.algorithm,
+            fingerprint.value.hex(),
+            "" if fingerprint.quality is None else str(fingerprint.quality),
+            "" if fingerprint.time_ms is None else f"{fingerprint.time_ms / 1000:.3f} s",
+        )

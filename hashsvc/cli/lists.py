@@ -1,0 +1,93 @@
+"""`hashsvc lists`."""
+
+from typing import Annotated, Any
+
+import typer
+
+from hashsvc.cli import output
+from hashsvc.cli.options import DEFAULT_SERVER, Json, Server
+from hashsvc.model import Entry, HashList
+
+
+def lists(
+    name: Annotated[
+        str | None, typer.Argument(help="A list, to see its entries.", show_default=False)
+    ] = None,
+    withdrawn: Annotated[
+        bool, typer.Option("--withdrawn", help="Show withdrawn entries too.")
+    ] = False,
+    server: Server = DEFAULT_SERVER,
+    as_json: Json = False,
+) -> None:
+    """Show the lists of a node, or the entries of one."""
+    from hashsvc_client import Client
+
+    with Client(server) as client:
+        if name is None:
+            _show_lists(list(client.lists()), as_json=as_json)
+        else:
+            _show_entries(client.entries(name, show_withdrawn=withdrawn), as_json=as_json)
+
+
+def _show_lists(found: list[HashList], *, as_json: bool) -> None:
+    shown = output.table(
+        "list", "kind", "entries", "records", "purpose", right=("entries", "records")
+    )
+    for hash_list in found:
+        if as_json:
+            output.print_json(
+                {
+                    "list": hash_list.name,
+                    "kind": hash_list.kind,
+                    "active_entries": hash_list.active_entries,
+                    "size": hash_list.size,
+                    "purpose": hash_list.purpose,
+                    "create_time": hash_list.create_time.isoformat(),
+                }
+            )
+        counts = (f"{hash_list.active_entries:,}", f"{hash_list.size:,}")
+        shown.add_row(hash_list.name, hash_list.kind, *counts, hash_list.purpose)
+    if not as_json:
+        output.out.print(shown)
+
+
+def _show_entries(found: Any, *, as_json: bool) -> None:
+    shown = output.table("entry", "media", "labels", "basis", "contributor", "added", "withdrawn")
+    for entry in found:
+        if as_json:
+            output.print_json(_document(entry))
+        else:
+            shown.add_row(*_row(entry))
+    if not as_json:
+        output.out.print(shown)
+
+
+def _document(entry: Entry) -> dict[str, Any]:
+    description = entry.description
+    return {
+        "entry": entry.name,
+        "media_type": entry.media_type,
+        "labels": list(description.labels),
+        "entities": list(description.entities),
+        "basis": description.basis,
+        "severity": description.severity.name.lower(),
+        "incident": description.incident,
+        "note": description.note,
+        "contributor": entry.contributor,
+        "create_time": entry.create_time.isoformat(),
+        "withdraw_time": None if entry.withdraw_time is None else entry.withdraw_time.isoformat(),
+        "withdraw_reason": entry.withdraw_reason,
+    }
+
+
+def _row(entry: Entry) -> tuple[str, ...]:
+    description = entry.description
+    return (
+        entry.name,
+        entry.media_type,
+        ", ".join(description.labels),
+        description.basis or "",
+        entry.contributor,
+        f"{entry.create_time:%Y-%m-%d %H:%M}",
+        entry.withdraw_reason,
+    )

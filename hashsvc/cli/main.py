@@ -1,0 +1,55 @@
+"""The `hashsvc` command: its verbs, and what becomes of their errors."""
+
+import sys
+
+import typer
+
+from hashsvc import __version__
+from hashsvc.cli import check, contribute, demo, hashing, lists, serve
+from hashsvc.cli.output import ERROR, errors
+from hashsvc.errors import HashsvcError
+
+app = typer.Typer(
+    name="hashsvc",
+    help="Match media against shared lists of known terrorist media, by hash.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("serve")(serve.serve)
+app.command("demo")(demo.demo)
+app.command("hash")(hashing.hash_files)
+app.command("check")(check.check)
+app.command("contribute")(contribute.contribute)
+app.command("withdraw")(contribute.withdraw)
+app.command("lists")(lists.lists)
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        print(f"hashsvc {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", callback=_show_version, is_eager=True, help="Show the version."
+    ),
+) -> None:
+    """Match media against shared lists of known terrorist media, by hash."""
+
+
+def run() -> None:
+    """Run the command; errors made for people end it with one line and status 1."""
+    from hashsvc_client import ClientError
+
+    try:
+        app()
+    except (HashsvcError, ClientError, OSError) as error:
+        errors.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
+        for violation in getattr(error, "violations", ())[1:]:
+            text = f"       {violation.field}: {violation.description}"
+            errors.print(text, markup=False, highlight=False, soft_wrap=True)
+        sys.exit(ERROR)

@@ -1,0 +1,57 @@
+"""`hashsvc serve`."""
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hashsvc import __version__
+from hashsvc.errors import OperatorError
+
+if TYPE_CHECKING:
+    from hashsvc.config import Settings
+
+
+def serve(
+    data: Annotated[
+        Path | None, typer.Option(help="Folder for the database; made if missing.")
+    ] = None,
+    listen: Annotated[
+        str | None, typer.Option(help="HOST:PORT (port 0: any free one) or unix:PATH.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file with settings.")] = None,
+) -> None:
+    """Run a node until SIGTERM or Ctrl-C."""
+    load, configure = _server_parts()
+    flags: dict[str, Any] = {"data": data, "listen": listen}
+    settings = load(config, {key: value for key, value in flags.items() if value is not None})
+    configure(settings.log_level)
+    asyncio.run(_serve(settings))
+
+
+def _server_parts() -> Any:
+    """Return what only the `server` extra brings."""
+    try:
+        import hashsvc.app  # noqa: F401 (looks whether it is there)
+        from hashsvc.config import load
+        from hashsvc.logs import configure
+    except ModuleNotFoundError as error:
+        raise OperatorError(
+            f"this install is the client alone ({error.name} is missing); for the server run "
+            "pip install 'hashsvc[server]'"
+        ) from None
+    return load, configure
+
+
+async def _serve(settings: "Settings") -> None:
+    from hashsvc.app import Node
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with Node(settings) as node:
+        print(f"hashsvc {__version__} is ready on {node.address}", flush=True)
+        await stop.wait()

@@ -1,0 +1,68 @@
+"""Fixtures that all tests share."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness import running_node
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_media() -> Path:
+    """The folder of stand-in media beside the checkout, or in HASHSVC_SHARED_MEDIA."""
+    folder = Path(os.environ.get("HASHSVC_SHARED_MEDIA", ROOT.parent / "shared" / "media"))
+    if not (folder / "MANIFEST.tsv").is_file():
+        pytest.skip(f"needs the stand-in media, which are not in {folder}")
+    return folder
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[str]:
+    """The address of a running node with an empty store."""
+    with running_node(tmp_path / "data") as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of an empty PostgreSQL server of our own, without its database's name."""
+    pg_bin = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
+    initdb = shutil.which("initdb") or (pg_bin and shutil.which("initdb", path=str(pg_bin)))
+    if not initdb:
+        pytest.skip("needs PostgreSQL's server programs (Debian: postgresql)")
+    # PostgreSQL refuses to run as root.
+    as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    folder = Path(subprocess.check_output([*as_user, "mktemp", "-d"], text=True).strip())
+    pg_ctl = str(Path(initdb).with_name("pg_ctl"))
+    log = tmp_path_factory.mktemp("postgres") / "initdb.log"
+    with log.open("w") as output:
+
+        def run(*command: str) -> None:
+            subprocess.run([*as_user, *command], check=True, stdout=output, stderr=output, cwd="/")
+
+        try:
+            run(initdb, "-D", str(folder / "data"), "-A", "trust", "-U", "hashsvc")
+            options = f"-k {folder} -c listen_addresses='' -c fsync=off"
+            run(
+                pg_ctl,
+                "-D",
+                str(folder / "data"),
+                "-o",
+                options,
+                "-w",
+                "-l",
+                str(folder / "log"),
+                "start",
+            )
+            try:
+                yield f"postgresql+psycopg://hashsvc@/{{}}?host={folder}"
+            finally:
+                run(pg_ctl, "-D", str(folder / "data"), "-m", "immediate", "-w", "stop")
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,158 @@
+"""A real node for tests, and the check that its parts still agree with its log.
+
+`running_node` runs a node in a thread of this process, on a free loopback port and a real SQLite
+file, for tests that use the blocking client or gRPC by hand. `check_invariants` replays every
+record into an empty store and compares: entries, lists and index must be what the log says.
+"""
+
+import asyncio
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from hashsvc.app import Node
+from hashsvc.config import load
+from hashsvc.lists import rules
+from hashsvc.lists.indexer import Indexer
+from hashsvc.model import (
+    Algorithm,
+    Basis,
+    Description,
+    EntryDraft,
+    Fingerprint,
+    MediaType,
+)
+from hashsvc.store import records, schema
+from hashsvc.store.store import Store
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+PROPAGANDA = Description(labels=("propaganda",), basis=Basis.PLATFORM_MODERATION)
+
+
+@contextmanager
+def running_node(folder: Path, **flags: Any) -> Iterator[str]:
+    """Run a node on a data folder and give its address; `flags` are settings."""
+    settings = load(None, {"data": folder, "listen": "127.0.0.1:0", "drain_s": 2, **flags})
+    addresses: list[str] = []
+    failures: list[BaseException] = []
+    started = threading.Event()
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+
+    async def main() -> None:
+        async with Node(settings) as node:
+            addresses.append(node.address)
+            started.set()
+            await stop.wait()
+
+    def run() -> None:
+        try:
+            loop.run_until_complete(main())
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            started.set()
+            loop.close()
+
+    thread = threading.Thread(target=run, name="node")
+    thread.start()
+    started.wait()
+    try:
+        if failures:
+            raise failures[0]
+        yield addresses[0]
+    finally:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        if failures:
+            raise failures[0]
+
+
+def pdq_draft(
+    value: bytes | int, description: Description = PROPAGANDA, **kwargs: Any
+) -> EntryDraft:
+    """Return an image entry of one PDQ value; a number makes its own random value."""
+    if isinstance(value, int):
+        value = random.Random(value).randbytes(32)
+    return EntryDraft(
+        MediaType.IMAGE,
+        (Fingerprint(Algorithm.PDQ, value, **{"quality": 100, **kwargs}),),
+        description,
+    )
+
+
+def flip(value: bytes, bits: int, seed: int = 0) -> bytes:
+    """Return a value that differs in exactly that many bits."""
+    number = int.from_bytes(value)
+    for place in random.Random(seed).sample(range(len(value) * 8), bits):
+        number ^= 1 << place
+    return number.to_bytes(len(value))
+
+
+def check_invariants(url: str, scratch: Path, *, min_pdq_quality: int = 50) -> None:
+    """Assert that a store's tables, and an index made from it, are what its records say."""
+    store = Store(url)
+    replayed = Store(f"sqlite:///{scratch / f'replay-{random.getrandbits(64):x}.db'}")
+    try:
+        _replay(store, replayed)
+        lists = store.get_lists(after="", limit=1_000)
+        assert lists == replayed.get_lists(after="", limit=1_000)
+        expected = 0
+        indexer = Indexer(store, min_pdq_quality=min_pdq_quality)
+        indexer.follow()
+        for hash_list in lists:
+            entries = [
+                s.get_entries(
+                    hash_list.name,
+                    after=0,
+                    limit=1_000_000,
+                    with_withdrawn=True,
+                    with_fingerprints=True,
+                )
+                for s in (store, replayed)
+            ]
+            assert entries[0] == entries[1]
+            active = [entry for entry in entries[0] if entry.withdraw_time is None]
+            assert len(active) == hash_list.active_entries
+            for entry in active:
+                for fingerprint in entry.fingerprints:
+                    if rules.is_searchable(fingerprint, min_pdq_quality):
+                        expected += 1
+                        assert len(indexer.search(fingerprint.algorithm, [fingerprint.value], 0))
+        assert len(indexer) == expected
+        assert indexer.position == store.log_size()
+    finally:
+        store.close()
+        replayed.close()
+
+
+def _replay(store: Store, into: Store) -> None:
+    """Append every record of one store to another, and check that positions have no gaps."""
+    lists = {row.id: row for row in _rows(store, sa.select(schema.lists))}
+    sizes = dict.fromkeys(lists, 0)
+    with into.write() as tx:
+        for row in sorted(lists.values(), key=lambda row: row.create_time):
+            found = store.get_list(row.name)
+            assert found is not None
+            tx.create_list(row.name, found.kind, found.purpose, found.create_time)
+    query = sa.select(schema.records).order_by(schema.records.c.position)
+    for number, row in enumerate(_rows(store, query), 1):
+        assert row.position == number
+        sizes[row.list_id] += 1
+        assert row.list_position == sizes[row.list_id]
+        change = records.decode(row.body)
+        assert records.encode(change) == row.body
+        with into.write() as tx:
+            tx.append(lists[row.list_id].name, [(change, row.body)])
+
+
+def _rows(store: Store, query: sa.Select[Any]) -> list[Any]:
+    with store._engine.begin() as connection:
+        return list(connection.execute(query))

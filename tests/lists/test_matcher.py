@@ -1,0 +1,357 @@
+"""The matcher: which evidence makes a match, and when there is no trustworthy "no"."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hashsvc.config import Limits, Matching, Policy, PolicyRule
+from hashsvc.lists.indexer import Indexer
+from hashsvc.lists.ledger import Ledger
+from hashsvc.matching.matcher import Matcher, Query
+from hashsvc.model import (
+    Action,
+    Algorithm,
+    Basis,
+    EntryDraft,
+    Fingerprint,
+    ListKind,
+    MediaType,
+    Outcome,
+    Severity,
+    UndeterminedReason,
+    Verdict,
+)
+from hashsvc.store.store import Store
+from tests.harness import NOW, PROPAGANDA, flip, pdq_draft
+
+PDQ = bytes.fromhex("0c301eb1b9606a686987ff696b870c719964af60f769e04efe6df387483a0cb1")
+PHASH = bytes.fromhex("c4c62e705bb94b17")
+SHA256 = bytes(range(32))
+
+
+class Desk:
+    """A matcher with a ledger to fill its lists."""
+
+    def __init__(self, folder: Path, policy: Policy | None = None) -> None:
+        self.store = Store(f"sqlite:///{folder / 'desk.db'}")
+        self.indexer = Indexer(self.store, min_pdq_quality=50)
+        self.now = NOW
+        self.ledger = Ledger(
+            self.store,
+            limits=Limits(),
+            min_pdq_quality=50,
+            follow=self.indexer.follow,
+            now=lambda: self.now,
+        )
+        self.matcher = Matcher(
+            self.store,
+            self.indexer,
+            matching=Matching(),
+            policy=policy or Policy(),
+            limits=Limits(max_matches=3),
+            now=lambda: self.now,
+        )
+        self._requests = 0
+
+    def add(self, list_name: str, *drafts: EntryDraft) -> list[str]:
+        """Add entries to a list, made if it is new; lists of partner `press` hold exemptions."""
+        self._requests += 1
+        if self.store.get_list(list_name) is None:
+            kind = ListKind.EXEMPTION if list_name.startswith("press/") else ListKind.KNOWN
+            self.ledger.create_list(list_name, kind, "", request_id=f"list {list_name}")
+        added, _ = self.ledger.add_entries(
+            list_name, drafts, request_id=f"request {self._requests}"
+        )
+        return [entry.name for entry in added]
+
+    def check(self, *fingerprints: Fingerprint, media_type: MediaType = MediaType.IMAGE) -> Verdict:
+        """Check one upload."""
+        return self.matcher.check([Query(media_type, fingerprints)])[0]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """A desk without entries."""
+    made = Desk(tmp_path)
+    yield made
+    made.store.close()
+
+
+def pdq(value: bytes, quality: int | None = 100, time_ms: int | None = None) -> Fingerprint:
+    """Return a PDQ fingerprint."""
+    return Fingerprint(Algorithm.PDQ, value, quality=quality, time_ms=time_ms)
+
+
+def clip(values: Sequence[bytes]) -> tuple[Fingerprint, ...]:
+    """Return one frame a second."""
+    return tuple(pdq(value, time_ms=1000 * i) for i, value in enumerate(values))
+
+
+def video(values: Sequence[bytes]) -> EntryDraft:
+    """Return a known video of these frames."""
+    return EntryDraft(MediaType.VIDEO, clip(values), PROPAGANDA)
+
+
+def frames(count: int, first: int = 0) -> list[bytes]:
+    """Return frames that are far from one another."""
+    return [pdq_draft(first + i).fingerprints[0].value for i in range(count)]
+
+
+@pytest.mark.parametrize("distance", [0, 1, 16, 30, 31])
+def test_pdq_matches_up_to_the_radius(desk: Desk, distance: int) -> None:
+    """The match says the distance, and everything the entry says of itself."""
+    description = replace(PROPAGANDA, severity=Severity.HIGH, incident="test 1", entities=("X",))
+    (name,) = desk.add("acme/known", pdq_draft(PDQ, description))
+    verdict = desk.check(pdq(flip(PDQ, distance)))
+    assert verdict.outcome is Outcome.MATCH
+    (match,) = verdict.matches
+    assert (match.entry, match.best.distance, match.best.algorithm) == (name, distance, "pdq")
+    assert (match.description, match.contributor) == (description, "acme")
+    assert verdict.revision == f"{desk.store.node_id}.1"
+
+
+def test_pdq_does_not_match_past_the_radius(desk: Desk) -> None:
+    """32 bits are too far, and the answer is a plain no."""
+    desk.add("acme/known", pdq_draft(PDQ))
+    verdict = desk.check(pdq(flip(PDQ, 32)))
+    assert (verdict.outcome, verdict.action) == (Outcome.NO_MATCH, Action.ALLOW)
+    assert verdict.searched == (Algorithm.PDQ,)
+
+
+def test_a_digest_is_the_best_evidence(desk: Desk) -> None:
+    """It comes before nearer-looking perceptual hits, of other entries too."""
+    near = pdq_draft(PDQ)
+    exact = EntryDraft(
+        MediaType.IMAGE, (Fingerprint(Algorithm.SHA256, SHA256), pdq(flip(PDQ, 9))), PROPAGANDA
+    )
+    names = desk.add("acme/known", near, exact)
+    verdict = desk.check(pdq(PDQ), Fingerprint(Algorithm.SHA256, SHA256))
+    assert [match.entry for match in verdict.matches] == [names[1], names[0]]
+    assert [match.is_exact for match in verdict.matches] == [True, False]
+    assert [e.algorithm for e in verdict.matches[0].evidence] == ["sha256", "pdq"]
+
+
+def test_plain_pictures_are_undetermined_unless_a_digest_is_known(desk: Desk) -> None:
+    """A low quality PDQ is neither searched with nor a "no"; nor is the pHash beside it."""
+    desk.add("acme/known", pdq_draft(PDQ))
+    plain = (pdq(PDQ, quality=49), Fingerprint(Algorithm.PHASH, PHASH))
+    verdict = desk.check(*plain)
+    assert verdict.outcome is Outcome.UNDETERMINED
+    assert (verdict.reason, verdict.action) == (UndeterminedReason.LOW_INFORMATION, Action.LOG)
+    assert verdict.searched == ()
+    sha256 = Fingerprint(Algorithm.SHA256, SHA256)
+    assert desk.check(*plain, sha256).outcome is Outcome.UNDETERMINED
+    desk.add("acme/known", EntryDraft(MediaType.IMAGE, (sha256,), PROPAGANDA))
+    assert desk.check(*plain, sha256).outcome is Outcome.MATCH
+
+
+def test_a_degenerate_64_bit_hash_is_undetermined(desk: Desk) -> None:
+    """A flat picture's pHash has one bit set."""
+    flat = Fingerprint(Algorithm.PHASH, bytes.fromhex("8000000000000000"))
+    desk.add("acme/known", EntryDraft(MediaType.IMAGE, (flat,), PROPAGANDA))
+    assert desk.check(flat).reason is UndeterminedReason.LOW_INFORMATION
+
+
+def test_an_unknown_quality_is_good_enough(desk: Desk) -> None:
+    """Many lists come without qualities."""
+    desk.add("acme/known", pdq_draft(PDQ, quality=None))
+    assert desk.check(pdq(PDQ, quality=None)).outcome is Outcome.MATCH
+
+
+def test_digests_alone_get_a_plain_no(desk: Desk) -> None:
+    """The caller asked about the very file, and `searched` says so."""
+    verdict = desk.check(Fingerprint(Algorithm.MD5, bytes(16)))
+    assert (verdict.outcome, verdict.searched) == (Outcome.NO_MATCH, (Algorithm.MD5,))
+
+
+def test_phash_speaks_only_for_entries_without_pdq(desk: Desk) -> None:
+    """Where both sides have PDQ, PDQ decides."""
+    phash = Fingerprint(Algorithm.PHASH, PHASH)
+    only, both = desk.add(
+        "acme/known",
+        EntryDraft(MediaType.IMAGE, (phash,), PROPAGANDA),
+        EntryDraft(MediaType.IMAGE, (phash, pdq(flip(PDQ, 100))), PROPAGANDA),
+    )
+    near = Fingerprint(Algorithm.PHASH, flip(PHASH, 8))
+    verdict = desk.check(near, pdq(PDQ))
+    assert [(m.entry, m.best.distance) for m in verdict.matches] == [(only, 8)]
+    assert {m.entry for m in desk.check(near).matches} == {only, both}
+    assert desk.check(Fingerprint(Algorithm.PHASH, flip(PHASH, 9))).outcome is Outcome.NO_MATCH
+
+
+def test_withdrawn_and_expired_entries_never_match(desk: Desk) -> None:
+    """From the moment on."""
+    expiring = replace(PROPAGANDA, expire_time=NOW + timedelta(hours=1))
+    desk.add("acme/known", pdq_draft(PDQ, expiring))
+    (name,) = desk.add("other/known", pdq_draft(PDQ))
+    assert desk.check(pdq(PDQ)).total_matches == 2
+    desk.now = NOW + timedelta(hours=1)
+    assert [match.entry for match in desk.check(pdq(PDQ)).matches] == [name]
+    desk.ledger.withdraw_entry(name, "mistake", request_id="w")
+    assert desk.check(pdq(PDQ)).outcome is Outcome.NO_MATCH
+
+
+def test_a_limit_on_matches_is_told(desk: Desk) -> None:
+    """The best are kept, and the total counts the rest."""
+    desk.add("acme/known", *(pdq_draft(flip(PDQ, d, seed=d)) for d in range(10)))
+    verdict = desk.check(pdq(PDQ))
+    assert [match.best.distance for match in verdict.matches] == [0, 1, 2]
+    assert verdict.total_matches == 10
+
+
+def test_exemptions_are_told_and_soften_the_action(desk: Desk) -> None:
+    """A match stays a match; an exemption alone is none."""
+    desk.add("press/exempt", pdq_draft(flip(PDQ, 3)))
+    verdict = desk.check(pdq(PDQ))
+    assert (verdict.outcome, verdict.action) == (Outcome.NO_MATCH, Action.ALLOW)
+    assert [match.best.distance for match in verdict.exemptions] == [3]
+    desk.add("acme/known", pdq_draft(PDQ))
+    verdict = desk.check(pdq(PDQ))
+    assert (verdict.outcome, verdict.action) == (Outcome.MATCH, Action.LOG)
+
+
+def test_nothing_blocks_unless_a_rule_says_so(tmp_path: Path) -> None:
+    """Rules are tried in order; the gravest match decides."""
+    rules = (
+        PolicyRule(action=Action.BLOCK, exact=True, basis=frozenset({Basis.COURT_ORDER})),
+        PolicyRule(action=Action.ALLOW, lists=frozenset({"quiet/known"})),
+    )
+    desk = Desk(tmp_path, Policy(rules=rules))
+    digest = Fingerprint(Algorithm.SHA256, SHA256)
+    court = replace(PROPAGANDA, basis=Basis.COURT_ORDER)
+    desk.add("quiet/known", pdq_draft(PDQ))
+    assert desk.check(pdq(PDQ)).action is Action.ALLOW
+    desk.add("acme/known", pdq_draft(PDQ))
+    assert desk.check(pdq(PDQ)).action is Action.REVIEW
+    desk.add("court/known", EntryDraft(MediaType.IMAGE, (digest, pdq(PDQ)), court))
+    assert desk.check(pdq(PDQ)).action is Action.REVIEW
+    assert desk.check(pdq(PDQ), digest).action is Action.BLOCK
+    desk.store.close()
+
+
+def test_a_clip_of_a_known_video_matches(desk: Desk) -> None:
+    """All of the upload, little of the known video; both shares are told."""
+    known = frames(20)
+    (name,) = desk.add("acme/known", video(known))
+    verdict = desk.check(*clip(known[5:9]), media_type=MediaType.VIDEO)
+    (match,) = verdict.matches
+    assert match.frames is not None
+    assert (match.entry, match.frames.upload_percent, match.frames.known_percent) == (name, 100, 20)
+    assert (match.best.upload_time_ms, match.best.known_time_ms) == (0, 5000)
+
+
+def test_a_known_clip_inside_a_long_upload_matches(desk: Desk) -> None:
+    """Little of the upload, all of the known video."""
+    known = frames(5)
+    desk.add("acme/known", video(known))
+    upload = [*frames(50, first=100), *known, *frames(45, first=200)]
+    (match,) = desk.check(*clip(upload), media_type=MediaType.VIDEO).matches
+    assert match.frames is not None
+    assert (match.frames.upload_percent, match.frames.known_percent) == (5, 100)
+
+
+def test_sharing_some_frames_is_no_match(desk: Desk) -> None:
+    """Clips shot in one room share up to 40 % of their frames."""
+    shared = frames(8)
+    desk.add("acme/known", video([*shared, *frames(12, first=100)]))
+    upload = clip([*shared, *frames(12, first=200)])
+    assert desk.check(*upload, media_type=MediaType.VIDEO).outcome is Outcome.NO_MATCH
+
+
+def test_frames_too_plain_do_not_count(desk: Desk) -> None:
+    """Neither as evidence nor in the totals."""
+    known = frames(4)
+    black = [pdq(bytes(32), quality=0, time_ms=9000 + i) for i in range(6)]
+    draft = EntryDraft(MediaType.VIDEO, (*clip(known), *black), PROPAGANDA)
+    desk.add("acme/known", draft)
+    (match,) = desk.check(*clip(known[:3]), *black, media_type=MediaType.VIDEO).matches
+    assert match.frames is not None
+    assert (match.frames.upload_total, match.frames.known_total) == (3, 4)
+    verdict = desk.check(*black, media_type=MediaType.VIDEO)
+    assert verdict.reason is UndeterminedReason.LOW_INFORMATION
+
+
+def test_a_picture_out_of_a_known_video_matches(desk: Desk) -> None:
+    """A still is evidence, with its time in the video."""
+    known = frames(20)
+    desk.add("acme/known", video(known))
+    (match,) = desk.check(pdq(known[7])).matches
+    assert (match.media_type, match.best.known_time_ms) == (MediaType.VIDEO, 7000)
+
+
+def test_a_known_picture_flashing_by_in_a_video_is_no_match(desk: Desk) -> None:
+    """It must fill the upload's frames, as in a slide show of it."""
+    desk.add("acme/known", pdq_draft(PDQ))
+    upload = clip([PDQ, *frames(19, first=1)])
+    assert desk.check(*upload, media_type=MediaType.VIDEO).outcome is Outcome.NO_MATCH
+    upload = clip([PDQ] * 7 + frames(3, first=1))
+    assert desk.check(*upload, media_type=MediaType.VIDEO).outcome is Outcome.MATCH
+
+
+def test_what_the_hasher_could_not_see_is_no_silent_no(desk: Desk) -> None:
+    """A limitation makes a miss undetermined, and leaves a match a match."""
+    desk.add("acme/known", pdq_draft(PDQ))
+    partly = UndeterminedReason.PARTLY_SEEN
+    missed, found = desk.matcher.check(
+        [
+            Query(MediaType.IMAGE, (pdq(flip(PDQ, 90)),), partly, "half of it"),
+            Query(MediaType.IMAGE, (pdq(PDQ),), partly),
+        ]
+    )
+    assert (missed.outcome, missed.reason) == (Outcome.UNDETERMINED, partly)
+    assert missed.detail == "half of it"
+    assert (found.outcome, found.reason) == (Outcome.MATCH, None)
+
+
+def test_an_index_that_is_behind_gives_no_plain_no(desk: Desk) -> None:
+    """The caller asked for a newer revision than the index has."""
+    query = Query(MediaType.IMAGE, (pdq(PDQ),))
+    verdict = desk.matcher.check([query], behind=True)[0]
+    assert verdict.reason is UndeterminedReason.INDEX_BEHIND
+
+
+def test_nothing_near_reads_no_store(desk: Desk) -> None:
+    """The miss path is the index alone."""
+    desk.add("acme/known", pdq_draft(PDQ))
+    desk.store.close()
+    reads: list[object] = []
+    desk.store.known_entries = reads.append  # type: ignore[method-assign, assignment]
+    assert desk.check(pdq(flip(PDQ, 90))).outcome is Outcome.NO_MATCH
+    assert reads == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_a_batch_answers_as_single_checks_do(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """One search for many uploads never mixes them up."""
+    desk = Desk(tmp_path_factory.mktemp("desk"))
+    try:
+        bases = frames(3, first=data.draw(st.integers(0, 50)))
+        desk.add("acme/known", *(pdq_draft(base) for base in bases))
+        uploads = data.draw(
+            st.lists(
+                st.lists(
+                    st.builds(
+                        lambda base, bits, quality: pdq(flip(base, bits), quality),
+                        st.sampled_from(bases),
+                        st.integers(0, 64),
+                        st.integers(40, 60),
+                    ),
+                    min_size=1,
+                    max_size=3,
+                ),
+                max_size=5,
+            )
+        )
+        queries = [Query(MediaType.IMAGE, tuple(upload)) for upload in uploads]
+        together = desk.matcher.check(queries)
+        assert together == [desk.matcher.check([query])[0] for query in queries]
+    finally:
+        desk.store.close()
