@@ -5,12 +5,12 @@ import threading
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from hashsvc_index import DigestIndex, HammingIndex, Hits
 from numpy.typing import NDArray
 
 from hashsvc.lists import rules
 from hashsvc.model import Algorithm, Fingerprint
 from hashsvc.store.store import IndexedRow, Store
+from hashsvc_index import DigestIndex, HammingIndex, Hits
 
 _ORDINAL_BITS = 20
 _RECORDS_PER_READ = 20_000
