@@ -1,0 +1,92 @@
+"""Acknowledged means durable: after SIGKILL, all of it is there and nothing is half there."""
+
+import random
+from pathlib import Path
+
+import grpc
+import pytest
+
+from hashsvc.model import EntryDraft, Outcome
+from hashsvc_client import Client
+from hashsvc_client._messages import acknowledgement, add_request
+from tests.harness import check_invariants, pdq_draft
+from tests.processes import Serving, serving
+
+BATCH, BATCHES = 50, 100
+
+
+def batch(number: int) -> list[EntryDraft]:
+    """Return the entries of one batch."""
+    return [pdq_draft(number * BATCH + i) for i in range(BATCH)]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_sigkill_during_a_bulk_contribution(tmp_path: Path, seed: int) -> None:
+    """The restarted server holds every acknowledged batch, whole, and matches all of it.
+
+    A batch in flight when the server died may be in, but then whole; resending it with its
+    request id adds nothing twice.
+    """
+    data = tmp_path / "data"
+    kill_after = random.Random(seed).randrange(5, 40)
+    requests = [add_request("acme/known", batch(i), f"batch-{i}") for i in range(BATCHES)]
+    acknowledged: list[str] = []
+    server = Serving(data)
+
+    def contribute(client: Client) -> None:
+        for response in client._lists.AddEntries(iter(requests)):
+            answer = acknowledgement(response)
+            assert answer.request_id == f"batch-{len(acknowledged) // BATCH}"
+            acknowledged.extend(entry.name for entry in answer.entries)
+            if len(acknowledged) == kill_after * BATCH:
+                server.kill()
+
+    with Client(server.address) as client:
+        client.create_list("acme/known")
+        with pytest.raises(grpc.RpcError):
+            contribute(client)
+    done = len(acknowledged) // BATCH
+    assert kill_after <= done < BATCHES
+    check_invariants(f"sqlite:///{data / 'hashsvc.db'}", tmp_path)
+    with serving(data) as again, Client(again.address) as client:
+        names = [entry.name for entry in client.entries("acme/known")]
+        assert names[: len(acknowledged)] == acknowledged
+        assert len(names) % BATCH == 0
+        for number in range(done):
+            for draft, name in zip(
+                batch(number)[::10], acknowledged[number * BATCH :: 10], strict=False
+            ):
+                verdict = client.check(draft.fingerprints)
+                assert verdict.outcome is Outcome.MATCH
+                assert [match.entry for match in verdict.matches] == [name]
+        for response in client._lists.AddEntries(iter(requests[: len(names) // BATCH + 1])):
+            answer = acknowledgement(response)
+            assert not any(entry.already_present for entry in answer.entries)
+        names = [entry.name for entry in client.entries("acme/known")]
+        assert len(names) == len(set(names)) == (len(names) // BATCH) * BATCH
+
+
+def test_the_client_carries_on_when_the_server_comes_back(tmp_path: Path) -> None:
+    """A bulk contribution survives a SIGKILL of the server: nothing lost, nothing twice."""
+    data = tmp_path / "data"
+    server = Serving(data)
+    port = server.address.rpartition(":")[2]
+    replacement: Serving | None = None
+    try:
+        with Client(server.address) as client:
+            client.create_list("acme/known")
+            answers = []
+            for answer in client.add_batches("acme/known", (batch(i) for i in range(40))):
+                answers.append(answer)
+                if len(answers) == 5:
+                    server.kill()
+                    replacement = Serving(data, "--listen", f"127.0.0.1:{port}")
+            assert len(answers) == 40
+            names = [entry.name for answer in answers for entry in answer.entries]
+            assert names == [f"acme/known#{i + 1}" for i in range(40 * BATCH)]
+            assert client.get_list("acme/known").active_entries == 40 * BATCH
+    finally:
+        for running in (server, replacement):
+            if running is not None:
+                running.kill()
+    check_invariants(f"sqlite:///{data / 'hashsvc.db'}", tmp_path)
