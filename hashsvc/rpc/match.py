@@ -7,7 +7,7 @@ import grpc.aio
 
 from hashsvc import wire
 from hashsvc.config import Limits, Matching
-from hashsvc.errors import HashsvcError, InvalidRequest, LimitExceeded, MediaError
+from hashsvc.errors import HashsvcError, InvalidRequest, LimitExceeded, MediaError, MediaUnreadable
 from hashsvc.lists import rules
 from hashsvc.lists.indexer import Indexer
 from hashsvc.matching.matcher import Matcher, Query
@@ -67,6 +67,9 @@ class MatchServicer(MatchServiceServicer):
                 return await self._check_unreadable(error, upload.options.min_revision, context)
             query = Query(found.media_type, found.fingerprints, found.limitation, found.detail)
             verdict = await self._check(query, upload.options.min_revision, context)
+        if found.limitation and found.media_type is MediaType.IMAGE and not verdict.matches:
+            # Half a picture that is not known says nothing of the whole.
+            raise MediaUnreadable(f"this {found.format.upper()} cannot be used: {found.detail}")
         return pb.CheckMediaResponse(
             verdict=wire.verdict_to_proto(verdict),
             media_type=wire.media_type_to_proto(found.media_type),

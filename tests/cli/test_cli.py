@@ -1,0 +1,198 @@
+"""The command line as its users run it: status, tables, JSON."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from hashsvc import testpattern
+from tests.processes import MATCHED, hashsvc, objects, serving
+
+CONTRIBUTE = ("contribute", "--label", "propaganda", "--basis", "platform_moderation", "--list")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a node of its own process."""
+    with serving(tmp_path_factory.mktemp("node") / "data") as running:
+        yield running.address
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder, with one below it, of two pictures, one of them twice, and a text file."""
+    folder = tmp_path_factory.mktemp("pictures")
+    (folder / "below").mkdir()
+    with Image.open(testpattern.PATH) as image:
+        picture = image.convert("RGB")
+    picture.crop((0, 0, 300, 300)).save(folder / "a.png")
+    picture.crop((150, 80, 500, 400)).save(folder / "below" / "b.jpg")
+    (folder / "c.misleading.txt").write_bytes((folder / "a.png").read_bytes())
+    (folder / "notes.jpg").write_text("this is no picture")
+    return folder
+
+
+def test_help_and_version() -> None:
+    """Every verb says what it does; a wrong one is a usage error."""
+    done = hashsvc("--help")
+    assert done.returncode == 0
+    for verb in ("serve", "demo", "hash", "check", "contribute", "withdraw", "lists"):
+        assert f" {verb} " in done.stdout
+        assert hashsvc(verb, "--help").returncode == 0
+    assert hashsvc("--version").stdout.startswith("hashsvc 0.")
+    assert hashsvc("chek").returncode == 2
+    assert hashsvc("check").returncode == 2
+
+
+def test_hash_prints_what_the_library_finds(pictures: Path) -> None:
+    """By content, not by name; what is no media is an error and the rest goes on."""
+    done = hashsvc("hash", "--json", pictures)
+    found = {Path(o["file"]).name: o for o in objects(done)}
+    assert done.returncode == 1
+    assert list(found) == ["a.png", "b.jpg", "c.misleading.txt", "notes.jpg"]
+    assert found["a.png"]["fingerprints"] == found["c.misleading.txt"]["fingerprints"]
+    assert [f["algorithm"] for f in found["a.png"]["fingerprints"]] == [
+        "sha256",
+        "md5",
+        "pdq",
+        "phash",
+    ]
+    assert found["a.png"]["media_type"] == "image"
+    assert "text" in found["notes.jpg"]["error"]
+    pdq = found["a.png"]["fingerprints"][2]
+    table = hashsvc("hash", pictures / "a.png")
+    assert (table.returncode, pdq["quality"]) == (0, 100)
+    assert pdq["value"] in table.stdout
+
+
+def test_contribute_check_withdraw(server: str, pictures: Path) -> None:
+    """The main job, in the order a platform does it."""
+    before = hashsvc("check", pictures / "a.png", server=server)
+    assert before.returncode == 0
+    assert "NO_MATCH" in before.stdout
+    done = hashsvc(*CONTRIBUTE, "acme/known", "--json", pictures / "a.png", server=server)
+    (added,) = objects(done)
+    assert done.returncode == 0
+    assert (added["entry"], added["already_present"]) == ("acme/known#1", False)
+    again = hashsvc(*CONTRIBUTE, "acme/known", pictures / "a.png", server=server)
+    assert "was there already" in again.stdout
+
+    done = hashsvc("check", "--json", pictures, server=server)
+    found = {Path(o["file"]).name: o for o in objects(done)}
+    assert done.returncode == MATCHED
+    assert {name: o["outcome"] for name, o in found.items()} == {
+        "a.png": "MATCH",
+        "b.jpg": "NO_MATCH",
+        "c.misleading.txt": "MATCH",
+        "notes.jpg": "UNDETERMINED",
+    }
+    assert found["a.png"]["action"] == "review"
+    assert found["notes.jpg"]["reason"] == "unreadable"
+    (match,) = found["a.png"]["matches"]
+    expected = {
+        "entry": "acme/known#1",
+        "list": "acme/known",
+        "algorithm": "sha256",
+        "distance": 0,
+        "variant": "original",
+        "labels": ["propaganda"],
+        "basis": "platform_moderation",
+    }
+    assert expected.items() <= match.items()
+
+    sent = hashsvc("check", "--json", "--send-media", pictures, server=server)
+    assert {Path(o["file"]).name: o["outcome"] for o in objects(sent)} == {
+        name: o["outcome"] for name, o in found.items()
+    }
+
+    shown = objects(hashsvc("lists", "acme/known", "--json", server=server))
+    assert [entry["entry"] for entry in shown] == ["acme/known#1"]
+    done = hashsvc("withdraw", "acme/known#1", "--reason", "test is over", server=server)
+    assert (done.returncode, done.stdout) == (0, "acme/known#1 is withdrawn\n")
+    assert hashsvc("check", pictures / "a.png", server=server).returncode == 0
+    assert "test is over" in hashsvc("lists", "acme/known", "--withdrawn", server=server).stdout
+    assert "acme/known" in hashsvc("lists", server=server).stdout
+
+
+def test_the_test_pattern(server: str) -> None:
+    """A probe from end to end."""
+    done = hashsvc("check", "--test-pattern", "--json", server=server)
+    assert done.returncode == MATCHED
+    assert objects(done)[0]["matches"][0]["list"] == "hashsvc/test"
+
+
+def test_a_clip(server: str, shared_media: Path, tmp_path: Path) -> None:
+    """Timed frames, and both shares of a match."""
+    clip = shared_media / "videos" / "chaplin_360p.mp4"
+    (hashed,) = objects(hashsvc("hash", "--json", clip))
+    times = [f["time_s"] for f in hashed["fingerprints"] if f["algorithm"] == "pdq"]
+    assert hashed["media_type"] == "video"
+    assert len(times) >= 9
+    assert times == sorted(times)
+    hashsvc(*CONTRIBUTE, "acme/clips", clip, server=server)
+    shutil.copy(clip, tmp_path / "copy")
+    with (tmp_path / "copy").open("ab") as file:
+        file.write(bytes(10))
+    done = hashsvc("check", "--json", tmp_path / "copy", server=server)
+    (match,) = objects(done)[0]["matches"]
+    assert (match["algorithm"], match["upload_percent"], match["known_percent"]) == (
+        "pdq",
+        100,
+        100,
+    )
+
+
+def test_a_csv_of_hashes(server: str, tmp_path: Path) -> None:
+    """Cells override what the command line says; a bad line is named, and ends it."""
+    csv = tmp_path / "hashes.csv"
+    rows = ["algorithm,value,quality,labels,basis"]
+    rows += [f"pdq,{i:064x},90,," for i in range(1, 2501)]
+    rows += [f"md5,{7:032x},,recruitment manifesto,court_order"]
+    csv.write_text("\n".join(rows))
+    done = hashsvc(*CONTRIBUTE, "acme/csv", "--csv", csv, server=server)
+    assert (done.returncode, done.stderr) == (0, "acme/csv: 2,501 added\n")
+    last = objects(hashsvc("lists", "acme/csv", "--json", server=server))[-1]
+    assert (last["labels"], last["basis"]) == (["recruitment", "manifesto"], "court_order")
+    csv.write_text("signal_type,signal_str\npdq," + "f" * 64 + "\npdq,xyz\n")
+    done = hashsvc(*CONTRIBUTE, "acme/csv", "--csv", csv, server=server)
+    assert done.returncode == 1
+    assert f"{csv}:3" in done.stderr
+    csv.write_text("a,b\n1,2\n")
+    done = hashsvc(*CONTRIBUTE, "acme/csv", "--csv", csv, server=server)
+    assert "names no column algorithm and value" in done.stderr
+
+
+def test_mistakes_are_told_in_a_line(server: str, pictures: Path, tmp_path: Path) -> None:
+    """Without a traceback, with the status of an error."""
+    for arguments, words in (
+        (("contribute", "--list", "acme/x", pictures / "a.png"), "labels"),
+        ((*CONTRIBUTE, "Acme", pictures / "a.png"), "is not a list name"),
+        (("withdraw", "acme/known#999", "--reason", "x"), "there is no entry"),
+        (("lists", "acme/nothing"), "there is no list"),
+        (("check", tmp_path / "absent"), "No such file"),
+    ):
+        done = hashsvc(*arguments, server=server)
+        assert done.returncode == 1, arguments
+        assert words in done.stderr
+        assert "Traceback" not in done.stderr
+    nobody = hashsvc("lists", server=f"unix:{tmp_path / 'nobody'}")
+    assert nobody.returncode == 1
+    assert nobody.stderr.startswith("error: ")
+
+
+def test_logs_hold_no_hashes_and_no_names(pictures: Path, tmp_path: Path) -> None:
+    """What a whole run logs never shows a value, a file or a request id."""
+    with serving(tmp_path / "data") as running:
+        hashsvc(*CONTRIBUTE, "acme/known", pictures / "a.png", server=running.address)
+        hashsvc("check", "--send-media", pictures, server=running.address)
+        hashsvc("check", pictures, server=running.address)
+        running.stop()
+        text = running.log.read_text()
+    assert '"method": "CheckMedia"' in text
+    for hashed in objects(hashsvc("hash", "--json", pictures)):
+        for fingerprint in hashed.get("fingerprints", ()):
+            assert fingerprint["value"] not in text
+    for name in ("a.png", "b.jpg", "misleading", "request_id", str(pictures)):
+        assert name not in text
