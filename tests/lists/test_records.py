@@ -1,0 +1,124 @@
+"""Records and messages lose nothing on their way."""
+
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hashsvc import wire
+from hashsvc.lists import rules
+from hashsvc.model import (
+    Algorithm,
+    Description,
+    EntryAdded,
+    EntryAmended,
+    EntryDraft,
+    EntryWithdrawn,
+    Fingerprint,
+    ListKind,
+    MediaType,
+)
+from hashsvc.store import records
+from hashsvc.store.store import Store
+from tests.harness import NOW, PROPAGANDA, pdq_draft
+from tests.strategies import descriptions, drafts, fingerprints, texts, times
+
+
+def in_record_order(draft: EntryDraft) -> EntryDraft:
+    """Return a draft as the ledger orders it."""
+    return replace(draft, fingerprints=tuple(sorted(draft.fingerprints, key=lambda f: f.algorithm)))
+
+
+@given(drafts(), texts, times)
+def test_an_added_record_decodes_to_what_it_was(
+    draft: EntryDraft, contributor: str, time: datetime
+) -> None:
+    """And its bytes are the same when made again."""
+    change = EntryAdded(in_record_order(draft), contributor, time)
+    body = records.encode(change)
+    assert records.decode(body) == change
+    assert records.encode(records.decode(body)) == body
+
+
+@given(st.integers(1, 2**62), descriptions, texts, times)
+def test_other_records_decode_to_what_they_were(
+    sequence: int, description: Description, reason: str, time: datetime
+) -> None:
+    """Amendments and withdrawals."""
+    for change in (
+        EntryAmended(sequence, description, time),
+        EntryWithdrawn(sequence, reason, time),
+    ):
+        assert records.decode(records.encode(change)) == change
+
+
+def test_records_are_readable_json() -> None:
+    """Anyone who audits a list can read it."""
+    body = records.encode(EntryAdded(pdq_draft(bytes(32)), "acme", NOW))
+    assert orjson.loads(body) == {
+        "v": 1,
+        "kind": "added",
+        "time": "2026-11-22T12:00:00.000000Z",
+        "contributor": "acme",
+        "media_type": "image",
+        "description": {"basis": "platform_moderation", "labels": ["propaganda"]},
+        "fingerprints": {"pdq": {"values": "A" * 43 + "=", "quality": [100]}},
+    }
+
+
+@pytest.mark.parametrize("wrong", [b'{"v":2}', b'{"v":1,"kind":"else","time":"2026-01-01"}', b"x"])
+def test_unknown_records_are_refused(wrong: bytes) -> None:
+    """A newer node's record is not guessed at."""
+    with pytest.raises(ValueError, match=r"version|kind|unexpected"):
+        records.decode(wrong)
+
+
+@given(drafts())
+def test_an_entry_survives_the_proto(draft: EntryDraft) -> None:
+    """Both ways, every field."""
+    assert wire.draft_from_proto(wire.draft_to_proto(draft), "entry") == draft
+
+
+@given(drafts())
+def test_what_the_strategies_make_is_allowed(draft: EntryDraft) -> None:
+    """Else the tests above would test what cannot be."""
+    description = replace(draft.description, expire_time=None)
+    rules.check_drafts([replace(draft, description=description)], NOW)
+
+
+@given(st.lists(fingerprints(), min_size=1, max_size=4))
+def test_the_order_of_fingerprints_does_not_make_an_entry_new(
+    values: list[Fingerprint],
+) -> None:
+    """Nor do qualities or descriptions; values do."""
+    draft = EntryDraft(MediaType.IMAGE, tuple(values), PROPAGANDA)
+    turned = EntryDraft(MediaType.IMAGE, tuple(reversed(values)), Description())
+    assert records.fingerprint_digest(draft) == records.fingerprint_digest(turned)
+    more = Fingerprint(Algorithm.SHA1, bytes(20), variant="another")
+    other = replace(draft, fingerprints=(*draft.fingerprints, more))
+    assert records.fingerprint_digest(draft) != records.fingerprint_digest(other)
+
+
+@settings(max_examples=25, deadline=None)
+@given(draft=drafts())
+def test_an_entry_survives_the_store(
+    draft: EntryDraft, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The tables give back what the record says."""
+    folder: Path = tmp_path_factory.mktemp("store")
+    store = Store(f"sqlite:///{folder / 'hashsvc.db'}")
+    try:
+        draft = in_record_order(draft)
+        change = EntryAdded(draft, "acme", NOW)
+        with store.write() as tx:
+            tx.create_list("acme/known", ListKind.KNOWN, "", NOW)
+            assert tx.append("acme/known", [(change, records.encode(change))]) == 1
+        entry = store.get_entry("acme/known", 1)
+        assert entry is not None
+        assert EntryDraft(entry.media_type, entry.fingerprints, entry.description) == draft
+    finally:
+        store.close()

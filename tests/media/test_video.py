@@ -1,0 +1,276 @@
+"""Videos and animations: sampling, containers, damage, and published vPDQ values."""
+
+import hashlib
+import io
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hashsvc.errors import MediaTooLarge, MediaUnreadable
+from hashsvc.media import Limits, fingerprint, fingerprint_file
+from hashsvc.media.container import read_boxes
+from hashsvc.model import Algorithm, MediaType, UndeterminedReason
+from tests.media.making import (
+    audio_only_mp4,
+    box,
+    distance,
+    frames_of,
+    look,
+    movie,
+    pdq_of,
+    rotated,
+    saved,
+    scene,
+)
+
+CONTAINERS = [
+    ("avi", "MJPG", "avi"),
+    ("mkv", "mp4v", "mkv"),
+    ("mov", "mp4v", "mov"),
+    ("mp4", "mp4v", "mp4"),
+    ("m4v", "mp4v", "m4v"),
+    ("webm", "VP80", "webm"),
+]
+UNITY, HALF_TURN, QUARTER_TURN = (
+    (65536, 0, 0, 0, 65536, 0, 0, 0, 1 << 30),
+    (-65536, 0, 0, 0, -65536, 0, 160 << 16, 120 << 16, 1 << 30),
+    (0, 65536, 0, -65536, 0, 0, 120 << 16, 0, 1 << 30),
+)
+
+
+def still(second: int) -> bytes:
+    """The PDQ of what `movie` shows in a second."""
+    return pdq_of(look(saved(Image.fromarray(scene(second)), "png"))).value
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Three seconds of MP4."""
+    return movie(tmp_path_factory.mktemp("clip") / "clip.mp4", "mp4v")
+
+
+@pytest.mark.parametrize(("suffix", "code", "form"), CONTAINERS)
+def test_every_container(tmp_path: Path, suffix: str, code: str, form: str) -> None:
+    """Each container gives digests and one PDQ a second, at the times and of the frames shown."""
+    data = movie(tmp_path / f"clip.{suffix}", code)
+    found = look(data)
+    assert (found.media_type, found.format) == (MediaType.VIDEO, form)
+    assert (found.width, found.height, found.duration_ms) == (160, 120, 3000)
+    assert (found.limitation, found.detail) == (None, "")
+    assert found.fingerprints[0].value == hashlib.sha256(data).digest()
+    assert found.fingerprints[1].algorithm is Algorithm.MD5
+    frames = frames_of(found)
+    assert [f.time_ms for f in frames] == [0, 1000, 2000]
+    for second, frame in enumerate(frames):
+        assert distance(frame.value, still(second)) <= 24
+        assert distance(frame.value, still(second + 1)) > 60
+
+
+@pytest.mark.parametrize("form", ["gif", "webp", "png", "avif"])
+def test_every_animation(form: str) -> None:
+    """An animated picture is a video."""
+    shown = [Image.fromarray(scene(index // 4)) for index in range(12)]
+    options = {"save_all": True, "append_images": shown[1:], "duration": 250}
+    found = look(saved(shown[0], form, **options))
+    assert (found.media_type, found.format) == (MediaType.VIDEO, form)
+    assert (found.duration_ms, found.limitation) == (3000, None)
+    frames = frames_of(found)
+    assert [f.time_ms for f in frames] == [0, 1000, 2000]
+    for second, frame in enumerate(frames):
+        assert distance(frame.value, still(second)) <= 24
+
+
+def test_a_decoy_frame_does_not_hide_the_one_that_stays() -> None:
+    """A first frame of a moment, then another one for ten seconds: both are hashed."""
+    shown = [Image.fromarray(scene(second)) for second in (0, 1)]
+    data = saved(shown[0], "webp", save_all=True, append_images=shown[1:], duration=[20, 10_000])
+    frames = frames_of(look(data))
+    assert [f.time_ms for f in frames] == [0, 20]
+    assert distance(frames[1].value, still(1)) <= 24
+
+
+def test_a_decoy_frame_in_a_video(tmp_path: Path) -> None:
+    """The same in an MP4, whose frame times say how long a frame stays."""
+    data = bytearray(movie(tmp_path / "clip.mp4", "mp4v", seconds=3, rate=1))
+    at = data.index(b"stts")
+    count, first, delta = struct.unpack_from(">LLL", data, at + 8)
+    assert (count, first) == (1, 3)
+    entries = struct.pack(">LLLLLLLL", 0, 3, 1, delta // 10, 1, delta * 12 // 5, 1, delta // 2)
+    grown = _with_stts(bytes(data), entries)
+    frames = frames_of(look(grown))
+    assert [f.time_ms for f in frames] == [0, 100, 2500]
+    assert distance(frames[1].value, still(1)) <= 24
+
+
+def _with_stts(data: bytes, content: bytes) -> bytes:
+    """An MP4 that ends with its `moov`, with the table of sample times replaced."""
+    at = data.index(b"stts") - 4
+    old = int.from_bytes(data[at : at + 4], "big")
+    new = box(b"stts", content)
+    grown = bytearray(data[:at] + new + data[at + old :])
+    for name in (b"moov", b"trak", b"mdia", b"minf", b"stbl"):
+        where = data.index(name) - 4
+        size = int.from_bytes(data[where : where + 4], "big") + len(new) - old
+        grown[where : where + 4] = size.to_bytes(4, "big")
+    return bytes(grown)
+
+
+@pytest.mark.parametrize(("matrix", "turn"), [(UNITY, 0), (HALF_TURN, 2), (QUARTER_TURN, 3)])
+def test_rotation_is_honoured(clip: bytes, matrix: tuple[int, ...], turn: int) -> None:
+    """A phone's upright film is hashed upright."""
+    found = look(rotated(clip, matrix))
+    upright = np.ascontiguousarray(np.rot90(scene(0), turn))
+    assert (found.height, found.width) == upright.shape[:2]
+    expected = pdq_of(look(saved(Image.fromarray(upright), "png")))
+    assert distance(frames_of(found)[0].value, expected.value) <= 24
+
+
+def test_a_cut_video_is_partly_seen(tmp_path: Path) -> None:
+    """What is there is hashed, and what is missing is said."""
+    data = movie(tmp_path / "clip.avi", "MJPG", seconds=10)
+    found = look(data[: len(data) * 2 // 5])
+    assert found.limitation is UndeterminedReason.PARTLY_SEEN
+    assert found.detail.startswith("decoded ")
+    assert " of 10.0 s" in found.detail
+    assert 3 <= len(frames_of(found)) <= 5
+
+
+def test_a_cut_real_video_is_partly_seen(shared_media: Path) -> None:
+    """The same for an MP4 with its index at the front."""
+    data = (shared_media / "videos" / "flower_540p.mp4").read_bytes()
+    assert look(data).limitation is None
+    assert look(data[: len(data) // 2]).limitation is UndeterminedReason.PARTLY_SEEN
+
+
+def test_an_mp4_without_its_index_is_unreadable(clip: bytes) -> None:
+    """A cut that takes the index leaves nothing to decode; the digests are known still."""
+    with pytest.raises(MediaUnreadable, match="cut short") as refused:
+        look(clip[: len(clip) // 2])
+    assert len(refused.value.digests) == 2
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (audio_only_mp4(), "no frames: it holds only audio"),
+        (audio_only_mp4(b"text"), "no frames: it holds no video track"),
+        (audio_only_mp4(b"vide"), "no frames"),
+        (box(b"moov", bytes(16)) + box(b"mdat"), "no frames"),
+        (box(b"ftyp", b"isom", bytes(4)), "no frames"),
+        (b"\x1a\x45\xdf\xa3\x87\x42\x82\x84webm", "no frames"),
+        (b"RIFF\x04\0\0\0AVI ", "no frames"),
+    ],
+)
+def test_nothing_to_see_is_unreadable(data: bytes, message: str) -> None:
+    """A video without frames is refused, and why, as far as it is known."""
+    with pytest.raises(MediaUnreadable, match=message):
+        look(data)
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        Limits(max_pixels=160 * 120 - 1),
+        Limits(max_side_pixels=159),
+        Limits(max_duration_s=2.5),
+        Limits(max_frames=2),
+        Limits(max_decoded_frames=29),
+    ],
+)
+def test_limits_of_a_video(clip: bytes, limits: Limits) -> None:
+    """One less than needed of anything is refused."""
+    with pytest.raises(MediaTooLarge) as refused:
+        fingerprint(io.BytesIO(clip), limits)
+    assert refused.value.metadata["limit"] in str(refused.value)
+
+
+def test_a_video_at_its_limits_passes(clip: bytes) -> None:
+    """Exactly what is needed is enough."""
+    limits = Limits(
+        max_bytes=len(clip),
+        max_pixels=160 * 120,
+        max_side_pixels=160,
+        max_duration_s=3,
+        max_frames=3,
+        max_decoded_frames=30,
+    )
+    assert len(frames_of(fingerprint(io.BytesIO(clip), limits))) == 3
+
+
+def test_an_animation_has_the_limits_of_a_video() -> None:
+    """Frames and duration are bounded for animated pictures too."""
+    shown = [Image.fromarray(scene(second)) for second in range(4)]
+    data = saved(shown[0], "gif", save_all=True, append_images=shown[1:], duration=1000)
+    for limits in (Limits(max_duration_s=3), Limits(max_frames=3), Limits(max_decoded_frames=3)):
+        with pytest.raises(MediaTooLarge):
+            fingerprint(io.BytesIO(data), limits)
+
+
+def test_any_kind_of_binary_file_will_do(clip: bytes, tmp_path: Path) -> None:
+    """A file, an unbuffered file and bytes in memory give the same."""
+    path = tmp_path / "clip"
+    path.write_bytes(clip)
+    with path.open("rb") as buffered, path.open("rb", buffering=0) as raw:
+        assert fingerprint(buffered) == fingerprint(raw) == look(clip) == fingerprint_file(path)
+
+
+def test_trimmed_videos_are_seen_whole(shared_media: Path) -> None:
+    """An edit list hides frames on purpose: nothing is missing."""
+    for name in ("city_flyover_b_middle_cut_180p.mov", "city_flyover_a_180p.m4v"):
+        assert fingerprint_file(shared_media / "videos" / name).limitation is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "chair-20-sd-bar",
+        "doorknob-hd-no-bar",
+        "pattern-sd-grey-bar",
+        "pattern-sd-with-large-logo-bar",
+        "test-padded-dimensions",
+    ],
+)
+def test_published_vpdq(shared_media: Path, name: str) -> None:
+    """Frames of quality 50 are within the 31 bits upstream allows, most of them within 6."""
+    place = shared_media / "vectors" / "vpdq"
+    reference = _vpdq(place / "sample-hashes" / f"{name}.txt")
+    frames = frames_of(fingerprint_file(place / "videos" / f"{name}.mp4"))
+    assert len(frames) == 1 + max(reference) // 1000
+    good = [f for f in frames if (f.quality or 0) >= 50]
+    bits = [distance(f.value, reference[f.time_ms or 0][1]) for f in good]
+    assert max(bits) <= 31
+    assert sum(b <= 6 for b in bits) > len(bits) / 2
+
+
+def test_dev_set_vpdq(shared_media: Path) -> None:
+    """Clips with whole frame rates, against values another implementation gave for them."""
+    compared = 0
+    for path in sorted((shared_media / "vectors" / "dev_set" / "vpdq_1s").iterdir()):
+        reference = _vpdq(path)
+        for frame in frames_of(fingerprint_file(shared_media / "videos" / path.stem)):
+            quality, value = reference.get(frame.time_ms or 0, (0, ""))
+            if quality >= 50:
+                assert distance(frame.value, value) <= 31, path.stem
+                compared += 1
+    assert compared > 100
+
+
+def _vpdq(path: Path) -> dict[int, tuple[int, str]]:
+    """Quality and hash by time in milliseconds."""
+    rows = (line.split(",") for line in path.read_text().split())
+    return {round(float(at) * 1000): (int(quality), value) for _, quality, value, at in rows}
+
+
+def test_boxes_of_64_bits_are_read() -> None:
+    """Version 1 headers and large box sizes, which long films have."""
+    mvhd = box(b"mvhd", b"\1", bytes(19), struct.pack(">LQ", 1000, 5000), bytes(80))
+    tkhd = box(b"tkhd", b"\1", bytes(19), struct.pack(">LLQ", 1, 0, 4500), bytes(60))
+    hdlr = box(b"hdlr", bytes(8), b"vide", bytes(13))
+    trak = box(b"trak", tkhd, box(b"mdia", hdlr))
+    large = struct.pack(">L4sQ", 1, b"mdat", 1 << 33)
+    boxes = read_boxes(io.BytesIO(box(b"moov", mvhd, trak) + large))
+    assert boxes.video_duration_s() == 4.5
+    assert boxes.cut_short
