@@ -1,0 +1,142 @@
+"""Which uploads the demo checks, and what the right verdict on each is."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from hashsvc import testpattern
+from hashsvc.demo import clips, pictures, samples
+from hashsvc.model import Outcome
+
+CLIP = samples.KNOWN / "bunny.mp4"
+"""The known clip."""
+
+_TOO_PLAIN = samples.UNRELATED / "gradient.jpg"
+_CUT_S = 1.3
+
+_ALTERED = (
+    ("stream", pictures.JPEG_30),
+    ("wine", pictures.JPEG_30),
+    ("brushes", pictures.HALF),
+    ("wine", pictures.QUARTER),
+    ("meadow", pictures.QUARTER),
+    ("dandelions", pictures.BRIGHTER),
+    ("meadow", pictures.CONTRAST),
+    ("brushes", pictures.GREY),
+    ("coffee", pictures.CAPTION),
+    ("wine", pictures.CAPTION),
+    ("fig", pictures.BLUR),
+    ("dandelions", pictures.WEBP),
+    ("stream", pictures.COMBINED),
+)
+_NOT_YET = (("fig", pictures.MIRROR), ("coffee", pictures.CROP))
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One upload.
+
+    `original` names the known file it shows, for a right MATCH. `send_media` lets the server
+    hash it.
+    """
+
+    path: Path
+    name: str
+    alteration: str
+    expected: Outcome
+    original: str = ""
+    send_media: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Uploads of one kind; those of a section that is not counted may get any verdict."""
+
+    title: str
+    cases: tuple[Case, ...]
+    counted: bool = True
+
+
+def make(folder: Path) -> list[Section]:
+    """Write the uploads into a folder and return them."""
+    return [
+        Section("Test pattern: matches on every node", (_test_pattern(),)),
+        Section("Exact copies of known media", _exact(folder)),
+        Section("Altered copies of known media", _altered(folder)),
+        Section("Unrelated media: must not match", _unrelated(folder)),
+        Section("Too plain to judge: must say so, not pass as clean", _plain(folder)),
+        Section(
+            "What this version does not recognise yet (not counted)",
+            _not_yet(folder),
+            counted=False,
+        ),
+    ]
+
+
+def _test_pattern() -> Case:
+    path = testpattern.PATH
+    return Case(path, path.stem.replace("_", " "), "none", Outcome.MATCH, original=path.name)
+
+
+def _exact(folder: Path) -> tuple[Case, ...]:
+    made = []
+    for name, send_media in (
+        ("coffee.jpg", False),
+        ("fig.jpg", False),
+        ("stream.jpg", True),
+        (CLIP.name, False),
+    ):
+        path = Path(shutil.copyfile(samples.KNOWN / name, folder / f"copy of {name}"))
+        remark = "none, server hashes" if send_media else "none"
+        made.append(Case(path, name, remark, Outcome.MATCH, original=name, send_media=send_media))
+    return tuple(made)
+
+
+def _altered(folder: Path) -> tuple[Case, ...]:
+    whole, cut = folder / "bunny, half size.mp4", folder / "bunny, end cut.mp4"
+    clips.write_half_size(CLIP, whole)
+    clips.write_half_size(CLIP, cut, last_s=_CUT_S)
+    return (
+        *(_altered_picture(stem, alteration, folder) for stem, alteration in _ALTERED),
+        _altered_clip(whole, "half size"),
+        _altered_clip(cut, f"half, last {_CUT_S} s cut", send_media=True),
+    )
+
+
+def _altered_clip(path: Path, alteration: str, *, send_media: bool = False) -> Case:
+    return Case(
+        path, CLIP.name, alteration, Outcome.MATCH, original=CLIP.name, send_media=send_media
+    )
+
+
+def _altered_picture(stem: str, alteration: pictures.Alteration, folder: Path) -> Case:
+    original = samples.KNOWN / f"{stem}.jpg"
+    path = alteration.write(original, folder)
+    return Case(path, original.name, alteration.name, Outcome.MATCH, original=original.name)
+
+
+def _unrelated(folder: Path) -> tuple[Case, ...]:
+    photos = [path for path in samples.files(samples.UNRELATED) if path != _TOO_PLAIN]
+    clip = folder / "panned.mp4"
+    clips.write_pan([samples.UNRELATED / name for name in ("mountains.jpg", "dogs.jpg")], clip)
+    return (
+        *(Case(path, path.name, "none", Outcome.NO_MATCH) for path in photos),
+        Case(clip, clip.name, "made of two photos", Outcome.NO_MATCH),
+    )
+
+
+def _plain(folder: Path) -> tuple[Case, ...]:
+    grey = folder / "grey.png"
+    pictures.write_plain(grey)
+    return tuple(Case(path, path.name, "none", Outcome.UNDETERMINED) for path in (grey, _TOO_PLAIN))
+
+
+def _not_yet(folder: Path) -> tuple[Case, ...]:
+    # Both sides are sampled once a second: a cut by other than whole seconds at the start makes
+    # the samples fall between the known ones.
+    cut = folder / "bunny, start cut.mp4"
+    clips.write_half_size(CLIP, cut, first_s=_CUT_S)
+    return (
+        *(_altered_picture(stem, alteration, folder) for stem, alteration in _NOT_YET),
+        _altered_clip(cut, f"half, first {_CUT_S} s cut"),
+    )

@@ -1,0 +1,72 @@
+"""What people do to a picture before they upload it again."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
+
+Change = Callable[[Image.Image], Image.Image]
+
+
+@dataclass(frozen=True, slots=True)
+class Alteration:
+    """One change, and how the result is stored."""
+
+    name: str
+    change: Change
+    suffix: str = ".jpg"
+    quality: int = 85
+
+    def write(self, original: Path, folder: Path) -> Path:
+        """Write the altered copy of a picture and return its path."""
+        path = folder / f"{original.stem}, {self.name}{self.suffix}"
+        with Image.open(original) as opened:
+            self.change(opened.convert("RGB")).save(path, quality=self.quality)
+        return path
+
+
+def _unchanged(picture: Image.Image) -> Image.Image:
+    return picture
+
+
+def _scaled(factor: float) -> Change:
+    return lambda picture: ImageOps.scale(picture, factor)
+
+
+def _captioned(picture: Image.Image) -> Image.Image:
+    size = max(14, picture.height // 18)
+    ImageDraw.Draw(picture).text(
+        (size, picture.height - 2 * size),
+        "SHARE THIS BEFORE IT IS GONE",
+        fill="white",
+        font=ImageFont.load_default(size),
+        stroke_width=size // 12,
+        stroke_fill="black",
+    )
+    return picture
+
+
+def _cropped(picture: Image.Image) -> Image.Image:
+    width, height = picture.size
+    return picture.crop((round(0.15 * width), round(0.15 * height), width, height))
+
+
+JPEG_30 = Alteration("JPEG quality 30", _unchanged, quality=30)
+HALF = Alteration("half size", _scaled(1 / 2))
+QUARTER = Alteration("quarter size", _scaled(1 / 4))
+BRIGHTER = Alteration("30% brighter", lambda p: ImageEnhance.Brightness(p).enhance(1.3))
+CONTRAST = Alteration("40% more contrast", lambda p: ImageEnhance.Contrast(p).enhance(1.4))
+GREY = Alteration("greyscale", ImageOps.grayscale)
+CAPTION = Alteration("caption written on", _captioned)
+BLUR = Alteration("slightly blurred", lambda p: p.filter(ImageFilter.GaussianBlur(2)))
+WEBP = Alteration("stored as WebP", _unchanged, suffix=".webp", quality=75)
+COMBINED = Alteration("caption, half, q 30", lambda p: _scaled(1 / 2)(_captioned(p)), quality=30)
+
+MIRROR = Alteration("mirrored", ImageOps.mirror)
+CROP = Alteration("15% cropped off", _cropped)
+
+
+def write_plain(path: Path) -> None:
+    """Write a picture with nothing in it to recognise."""
+    Image.new("RGB", (640, 480), (128, 128, 128)).save(path)
