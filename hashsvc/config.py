@@ -37,8 +37,8 @@ class Limits(_Section):
     """Memory for all uploads that are coming in or being decoded at once."""
     max_batch_checks: int = Field(default=1_000, gt=0)
     """Uploads in one message of CheckBatch."""
-    max_check_fingerprints: int = Field(default=20_000, gt=0)
-    """Fingerprints of one upload: 5.5 hours of video at one frame a second."""
+    max_check_fingerprints: int = Field(default=40_000, gt=0)
+    """Fingerprints of one upload: 80 minutes of video at eight frames a second."""
     max_batch_entries: int = Field(default=1_000, gt=0)
     """Entries in one message of AddEntries, which is one transaction."""
     max_batch_fingerprints: int = Field(default=100_000, gt=0)
@@ -91,7 +91,7 @@ class Matching(_Section):
     hash64_radius: int = Field(default=8, ge=0, le=16)
     """Bits of 64, for pHash, dHash and wHash."""
     video_share_percent: float = Field(default=60, gt=0, le=100)
-    """A video matches when this share of its frames, or of the known video's, matches."""
+    """A video matches when this share of its seconds, or of the known video's, matches."""
     wait_for_revision_s: float = Field(default=5, ge=0)
     """How long a check waits for its `min_revision`, if its deadline is not sooner."""
 

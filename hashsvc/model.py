@@ -289,23 +289,28 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class FrameShare:
-    """How many frames of a video match: vPDQ's two percentages, as counts."""
+class Coverage:
+    """How much of two videos matches: vPDQ's two percentages, counted in seconds of video.
 
-    upload_matched: int
-    upload_total: int
-    known_matched: int
-    known_total: int
+    A second counts in a total if it has a frame good enough to search with, and as matched if one
+    of its frames matches; so it does not matter how densely either side was sampled. At one frame
+    a second these are vPDQ's counts of frames.
+    """
+
+    upload_matched_s: int
+    upload_total_s: int
+    known_matched_s: int
+    known_total_s: int
 
     @property
     def upload_percent(self) -> float:
-        """Share of the upload's usable frames that match, 0..100."""
-        return 100 * self.upload_matched / self.upload_total
+        """Share of the upload's seconds that match, 0..100."""
+        return 100 * self.upload_matched_s / self.upload_total_s
 
     @property
     def known_percent(self) -> float:
-        """Share of the known video's usable frames that match, 0..100."""
-        return 100 * self.known_matched / self.known_total
+        """Share of the known video's seconds that match, 0..100."""
+        return 100 * self.known_matched_s / self.known_total_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,7 +322,7 @@ class Match:
     description: Description
     contributor: str
     evidence: tuple[Evidence, ...]
-    frames: FrameShare | None = None
+    coverage: Coverage | None = None
 
     @property
     def list_name(self) -> str:

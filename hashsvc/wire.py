@@ -19,13 +19,13 @@ from hashsvc.model import (
     AddedEntry,
     Algorithm,
     Basis,
+    Coverage,
     Decoding,
     Description,
     Entry,
     EntryDraft,
     Evidence,
     Fingerprint,
-    FrameShare,
     HashList,
     ListKind,
     Match,
@@ -209,22 +209,22 @@ def _match_to_proto(match: Match) -> match_service_pb2.Match:
         contributor=match.contributor,
         evidence=[_evidence_to_proto(evidence) for evidence in match.evidence],
     )
-    if share := match.frames:
-        message.frames.CopyFrom(
-            match_service_pb2.FrameShare(
-                upload_matched=share.upload_matched,
-                upload_total=share.upload_total,
-                known_matched=share.known_matched,
-                known_total=share.known_total,
-                upload_percent=share.upload_percent,
-                known_percent=share.known_percent,
+    if coverage := match.coverage:
+        message.coverage.CopyFrom(
+            match_service_pb2.Coverage(
+                upload_matched_seconds=coverage.upload_matched_s,
+                upload_total_seconds=coverage.upload_total_s,
+                known_matched_seconds=coverage.known_matched_s,
+                known_total_seconds=coverage.known_total_s,
+                upload_percent=coverage.upload_percent,
+                known_percent=coverage.known_percent,
             )
         )
     return message
 
 
 def _match_from_proto(message: match_service_pb2.Match) -> Match:
-    share = message.frames
+    coverage = message.coverage
     return Match(
         entry=message.entry,
         media_type=_MEDIA_TYPE.to_domain.get(message.media_type, MediaType.IMAGE),
@@ -241,10 +241,13 @@ def _match_from_proto(message: match_service_pb2.Match) -> Match:
             for evidence in message.evidence
             if evidence.algorithm in _ALGORITHM.to_domain
         ),
-        frames=FrameShare(
-            share.upload_matched, share.upload_total, share.known_matched, share.known_total
+        coverage=Coverage(
+            coverage.upload_matched_seconds,
+            coverage.upload_total_seconds,
+            coverage.known_matched_seconds,
+            coverage.known_total_seconds,
         )
-        if message.HasField("frames")
+        if message.HasField("coverage")
         else None,
     )
 

@@ -136,8 +136,8 @@ def _match(match: Match) -> dict[str, Any]:
         "severity": match.description.severity.name.lower(),
         "incident": match.description.incident,
         "contributor": match.contributor,
-        "upload_percent": None if match.frames is None else match.frames.upload_percent,
-        "known_percent": None if match.frames is None else match.frames.known_percent,
+        "upload_percent": None if match.coverage is None else match.coverage.upload_percent,
+        "known_percent": None if match.coverage is None else match.coverage.known_percent,
     }
 
 

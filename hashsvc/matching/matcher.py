@@ -11,9 +11,9 @@ from hashsvc.lists.indexer import Indexer, entry_and_ordinal
 from hashsvc.matching import policy as policies
 from hashsvc.model import (
     Algorithm,
+    Coverage,
     Evidence,
     Fingerprint,
-    FrameShare,
     KnownEntry,
     ListKind,
     Match,
@@ -189,10 +189,10 @@ class Matcher:
         if _has_pdq(entry.fingerprints) and (frames or not known_frames):
             # A 64-bit hash only speaks for media that PDQ was not asked about.
             hits = [h for h in hits if h.fingerprint.algorithm.bits != 64]
-        share = None
+        coverage = None
         if query.media_type is MediaType.VIDEO and known_frames and frames:
-            share = _share(hits, len(frames), len(known_frames))
-            if not self._is_enough(share, entry.media_type):
+            coverage = _coverage(hits, entry.fingerprints, frames, known_frames)
+            if not self._is_enough(coverage, entry.media_type):
                 hits = [h for h in hits if h.fingerprint.algorithm.is_digest]
         if not hits:
             return None
@@ -203,13 +203,14 @@ class Matcher:
             description=entry.description,
             contributor=entry.contributor,
             evidence=tuple(_evidence(hit, entry.fingerprints) for hit in best),
-            frames=share if entry.media_type is MediaType.VIDEO else None,
+            coverage=coverage if entry.media_type is MediaType.VIDEO else None,
         )
 
-    def _is_enough(self, share: FrameShare, known_type: MediaType) -> bool:
+    def _is_enough(self, coverage: Coverage, known_type: MediaType) -> bool:
         # A known picture is not a clip: it must fill the upload, not flash by in it.
-        known_percent = share.known_percent if known_type is MediaType.VIDEO else 0
-        return max(share.upload_percent, known_percent) >= self._matching.video_share_percent
+        known_percent = coverage.known_percent if known_type is MediaType.VIDEO else 0
+        share = max(coverage.upload_percent, known_percent)
+        return share >= self._matching.video_share_percent
 
     def _undetermined(
         self, query: Query, usable: Sequence[Fingerprint], *, behind: bool
@@ -228,18 +229,29 @@ def _has_pdq(fingerprints: Sequence[Fingerprint]) -> bool:
 
 
 def _match_rank(match: Match) -> tuple[bool, int, float]:
-    share = match.frames.known_percent + match.frames.upload_percent if match.frames else 0
+    coverage = match.coverage
+    share = coverage.known_percent + coverage.upload_percent if coverage else 0
     return not match.is_exact, match.best.distance, -share
 
 
-def _share(hits: Sequence[_Hit], upload_total: int, known_total: int) -> FrameShare:
+def _coverage(
+    hits: Sequence[_Hit],
+    known: Sequence[Fingerprint],
+    upload_frames: Sequence[Fingerprint],
+    known_frames: Sequence[Fingerprint],
+) -> Coverage:
+    """Count seconds; a frame without a time counts as a second of its own."""
     frames = [hit for hit in hits if hit.fingerprint.algorithm is Algorithm.PDQ]
-    return FrameShare(
-        upload_matched=len({hit.number for hit in frames}),
-        upload_total=upload_total,
-        known_matched=len({hit.ordinal for hit in frames}),
-        known_total=known_total,
+    return Coverage(
+        upload_matched_s=len({_second(hit.fingerprint, hit.number) for hit in frames}),
+        upload_total_s=len({_second(frame, i) for i, frame in enumerate(upload_frames)}),
+        known_matched_s=len({_second(known[hit.ordinal], hit.ordinal) for hit in frames}),
+        known_total_s=len({_second(frame, i) for i, frame in enumerate(known_frames)}),
     )
+
+
+def _second(frame: Fingerprint, number: int) -> int:
+    return -1 - number if frame.time_ms is None else frame.time_ms // 1000
 
 
 def _evidence(hit: _Hit, known: Sequence[Fingerprint]) -> Evidence:

@@ -64,24 +64,24 @@ class Evidence(_message.Message):
     known_time_offset: _duration_pb2.Duration
     def __init__(self, algorithm: _Optional[_Union[_types_pb2.Algorithm, str]] = ..., distance: _Optional[int] = ..., variant: _Optional[str] = ..., upload_time_offset: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., known_time_offset: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
-class FrameShare(_message.Message):
-    __slots__ = ("upload_matched", "upload_total", "known_matched", "known_total", "upload_percent", "known_percent")
-    UPLOAD_MATCHED_FIELD_NUMBER: _ClassVar[int]
-    UPLOAD_TOTAL_FIELD_NUMBER: _ClassVar[int]
-    KNOWN_MATCHED_FIELD_NUMBER: _ClassVar[int]
-    KNOWN_TOTAL_FIELD_NUMBER: _ClassVar[int]
+class Coverage(_message.Message):
+    __slots__ = ("upload_matched_seconds", "upload_total_seconds", "known_matched_seconds", "known_total_seconds", "upload_percent", "known_percent")
+    UPLOAD_MATCHED_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    UPLOAD_TOTAL_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_MATCHED_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_TOTAL_SECONDS_FIELD_NUMBER: _ClassVar[int]
     UPLOAD_PERCENT_FIELD_NUMBER: _ClassVar[int]
     KNOWN_PERCENT_FIELD_NUMBER: _ClassVar[int]
-    upload_matched: int
-    upload_total: int
-    known_matched: int
-    known_total: int
+    upload_matched_seconds: int
+    upload_total_seconds: int
+    known_matched_seconds: int
+    known_total_seconds: int
     upload_percent: float
     known_percent: float
-    def __init__(self, upload_matched: _Optional[int] = ..., upload_total: _Optional[int] = ..., known_matched: _Optional[int] = ..., known_total: _Optional[int] = ..., upload_percent: _Optional[float] = ..., known_percent: _Optional[float] = ...) -> None: ...
+    def __init__(self, upload_matched_seconds: _Optional[int] = ..., upload_total_seconds: _Optional[int] = ..., known_matched_seconds: _Optional[int] = ..., known_total_seconds: _Optional[int] = ..., upload_percent: _Optional[float] = ..., known_percent: _Optional[float] = ...) -> None: ...
 
 class Match(_message.Message):
-    __slots__ = ("entry", "list", "media_type", "algorithm", "distance", "variant", "labels", "entities", "basis", "severity", "incident", "contributor", "evidence", "frames")
+    __slots__ = ("entry", "list", "media_type", "algorithm", "distance", "variant", "labels", "entities", "basis", "severity", "incident", "contributor", "evidence", "coverage")
     ENTRY_FIELD_NUMBER: _ClassVar[int]
     LIST_FIELD_NUMBER: _ClassVar[int]
     MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
@@ -95,7 +95,7 @@ class Match(_message.Message):
     INCIDENT_FIELD_NUMBER: _ClassVar[int]
     CONTRIBUTOR_FIELD_NUMBER: _ClassVar[int]
     EVIDENCE_FIELD_NUMBER: _ClassVar[int]
-    FRAMES_FIELD_NUMBER: _ClassVar[int]
+    COVERAGE_FIELD_NUMBER: _ClassVar[int]
     entry: str
     list: str
     media_type: _types_pb2.MediaType
@@ -109,8 +109,8 @@ class Match(_message.Message):
     incident: str
     contributor: str
     evidence: _containers.RepeatedCompositeFieldContainer[Evidence]
-    frames: FrameShare
-    def __init__(self, entry: _Optional[str] = ..., list: _Optional[str] = ..., media_type: _Optional[_Union[_types_pb2.MediaType, str]] = ..., algorithm: _Optional[_Union[_types_pb2.Algorithm, str]] = ..., distance: _Optional[int] = ..., variant: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., entities: _Optional[_Iterable[str]] = ..., basis: _Optional[_Union[_types_pb2.Basis, str]] = ..., severity: _Optional[_Union[_types_pb2.Severity, str]] = ..., incident: _Optional[str] = ..., contributor: _Optional[str] = ..., evidence: _Optional[_Iterable[_Union[Evidence, _Mapping]]] = ..., frames: _Optional[_Union[FrameShare, _Mapping]] = ...) -> None: ...
+    coverage: Coverage
+    def __init__(self, entry: _Optional[str] = ..., list: _Optional[str] = ..., media_type: _Optional[_Union[_types_pb2.MediaType, str]] = ..., algorithm: _Optional[_Union[_types_pb2.Algorithm, str]] = ..., distance: _Optional[int] = ..., variant: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., entities: _Optional[_Iterable[str]] = ..., basis: _Optional[_Union[_types_pb2.Basis, str]] = ..., severity: _Optional[_Union[_types_pb2.Severity, str]] = ..., incident: _Optional[str] = ..., contributor: _Optional[str] = ..., evidence: _Optional[_Iterable[_Union[Evidence, _Mapping]]] = ..., coverage: _Optional[_Union[Coverage, _Mapping]] = ...) -> None: ...
 
 class Verdict(_message.Message):
     __slots__ = ("outcome", "undetermined_reason", "detail", "action", "matches", "total_matches", "exemptions", "searched", "revision", "check_time")

@@ -240,8 +240,12 @@ def test_a_clip_of_a_known_video_matches(desk: Desk) -> None:
     (name,) = desk.add("acme/known", video(known))
     verdict = desk.check(*clip(known[5:9]), media_type=MediaType.VIDEO)
     (match,) = verdict.matches
-    assert match.frames is not None
-    assert (match.entry, match.frames.upload_percent, match.frames.known_percent) == (name, 100, 20)
+    assert match.coverage is not None
+    assert (match.entry, match.coverage.upload_percent, match.coverage.known_percent) == (
+        name,
+        100,
+        20,
+    )
     assert (match.best.upload_time_ms, match.best.known_time_ms) == (0, 5000)
 
 
@@ -251,8 +255,8 @@ def test_a_known_clip_inside_a_long_upload_matches(desk: Desk) -> None:
     desk.add("acme/known", video(known))
     upload = [*frames(50, first=100), *known, *frames(45, first=200)]
     (match,) = desk.check(*clip(upload), media_type=MediaType.VIDEO).matches
-    assert match.frames is not None
-    assert (match.frames.upload_percent, match.frames.known_percent) == (5, 100)
+    assert match.coverage is not None
+    assert (match.coverage.upload_percent, match.coverage.known_percent) == (5, 100)
 
 
 def test_sharing_some_frames_is_no_match(desk: Desk) -> None:
@@ -263,6 +267,20 @@ def test_sharing_some_frames_is_no_match(desk: Desk) -> None:
     assert desk.check(*upload, media_type=MediaType.VIDEO).outcome is Outcome.NO_MATCH
 
 
+def test_coverage_counts_seconds_however_densely_they_are_sampled(desk: Desk) -> None:
+    """A clip cut between two known samples is found by an upload sampled eight times a second."""
+    known = frames(10)
+    desk.add("acme/known", video(known))
+    upload = [
+        pdq(known[2 + ms // 1000] if ms % 1000 == 625 else frames(1, first=500 + ms)[0], time_ms=ms)
+        for ms in range(0, 5000, 125)
+    ]
+    (match,) = desk.check(*upload, media_type=MediaType.VIDEO).matches
+    assert match.coverage is not None
+    assert (match.coverage.upload_percent, match.coverage.known_percent) == (100, 50)
+    assert (match.coverage.upload_total_s, match.coverage.known_total_s) == (5, 10)
+
+
 def test_frames_too_plain_do_not_count(desk: Desk) -> None:
     """Neither as evidence nor in the totals."""
     known = frames(4)
@@ -270,8 +288,8 @@ def test_frames_too_plain_do_not_count(desk: Desk) -> None:
     draft = EntryDraft(MediaType.VIDEO, (*clip(known), *black), PROPAGANDA)
     desk.add("acme/known", draft)
     (match,) = desk.check(*clip(known[:3]), *black, media_type=MediaType.VIDEO).matches
-    assert match.frames is not None
-    assert (match.frames.upload_total, match.frames.known_total) == (3, 4)
+    assert match.coverage is not None
+    assert (match.coverage.upload_total_s, match.coverage.known_total_s) == (3, 4)
     verdict = desk.check(*black, media_type=MediaType.VIDEO)
     assert verdict.reason is UndeterminedReason.LOW_INFORMATION
 

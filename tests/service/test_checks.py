@@ -153,6 +153,17 @@ def test_limits_on_checks_are_named(tmp_path: Path) -> None:
         assert client.check(upload).outcome is Outcome.NO_MATCH
 
 
+def test_the_memory_of_an_upload_is_given_back(tmp_path: Path) -> None:
+    """After an answer and after a refusal alike."""
+    limits = {"max_media_buffer_bytes": 1000, "max_media_bytes": 900}
+    with running_node(tmp_path, limits=limits) as node, Client(node) as client:
+        for size in (800, 950, 800):
+            with pytest.raises(ClientError) as caught:
+                client.check_media(BytesIO(bytes(size)))
+            expected = "MEDIA_UNREADABLE" if size == 800 else "MEDIA_TOO_LARGE"
+            assert caught.value.reason == expected
+
+
 async def test_the_asyncio_client_does_the_same(node: str) -> None:
     """Lists, entries, checks and streams."""
 

@@ -1,5 +1,6 @@
 """What the blocking and the asyncio client share: requests, answers, channel options."""
 
+import ipaddress
 import json
 import random
 import uuid
@@ -48,11 +49,26 @@ _SERVICE_CONFIG = {
     ]
 }
 
-CHANNEL_OPTIONS = [
-    ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-]
+
+def channel_options(address: str) -> list[tuple[str, str | int]]:
+    """Return the options of a channel to an address."""
+    host = address.rpartition(":")[0].strip("[]")
+    return [
+        ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+        # gRPC would send calls to this very machine through an http_proxy, too.
+        ("grpc.enable_http_proxy", int(not _is_loopback(host))),
+    ]
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ class AsyncClient:
         timeout_s: float = 30.0,
         credentials: grpc.ChannelCredentials | None = None,
     ) -> None:
-        options = messages.CHANNEL_OPTIONS
+        options = messages.channel_options(address)
         if credentials is None:
             self._channel = grpc.aio.insecure_channel(address, options)
         else:
