@@ -91,14 +91,17 @@ def test_an_interrupt_within_the_decoder_arrives() -> None:
         fingerprint(source)
 
 
-def test_a_source_that_fails_within_the_decoder_is_unreadable(tmp_path: Path) -> None:
-    """Offsets out of the file, which a real file refuses by an error."""
-    path = tmp_path / "clip"
+def test_offsets_out_of_the_file_are_survived(tmp_path: Path) -> None:
+    """Files and bytes in memory refuse them by different errors; OpenCV would crash on either."""
     whole = clip("mp4", "mp4v")
-    at = whole.index(b"stco")
-    path.write_bytes(whole[: at + 12] + b"\xff" * 8 + whole[at + 20 :])
+    at = whole.index(b"stco") + 12
+    made_up = b"\xff\xff\xff\x00"
+    path = tmp_path / "clip"
+    path.write_bytes(whole[:at] + made_up + whole[at + 4 :])
     with pytest.raises(MediaError):
         fingerprint_file(path)
+    with pytest.raises(MediaError):
+        fingerprint(io.BytesIO(path.read_bytes()))
 
 
 def test_warnings_are_silent_only_while_hashing() -> None:

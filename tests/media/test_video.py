@@ -12,6 +12,7 @@ from PIL import Image
 from hashsvc.errors import MediaTooLarge, MediaUnreadable
 from hashsvc.media import Limits, fingerprint, fingerprint_file
 from hashsvc.media.container import read_boxes
+from hashsvc.media.video import _Stream
 from hashsvc.model import Algorithm, MediaType, UndeterminedReason
 from tests.media.making import (
     audio_only_mp4,
@@ -215,6 +216,30 @@ def test_any_kind_of_binary_file_will_do(clip: bytes, tmp_path: Path) -> None:
     path.write_bytes(clip)
     with path.open("rb") as buffered, path.open("rb", buffering=0) as raw:
         assert fingerprint(buffered) == fingerprint(raw) == look(clip) == fingerprint_file(path)
+
+
+class Generous(io.BytesIO):
+    """A source that gives more than it is asked for."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """All there is."""
+        return super().read()
+
+
+def test_nothing_a_source_does_reaches_the_c_library(tmp_path: Path) -> None:
+    """Errors become an end of file or a refused position, too many bytes are cut off."""
+    path = tmp_path / "source"
+    path.write_bytes(b"0123456789")
+    with path.open("rb") as file:
+        for source in (file, io.BytesIO(b"0123456789")):
+            stream = _Stream(source)
+            assert (stream.seek(-5), stream.seek(4), stream.read(3)) == (-1, 4, b"456")
+            assert (stream.seek(-1, 2), stream.read(9), stream.read(9)) == (9, b"9", b"")
+            assert (stream.read(0), stream.read(-1), stream.read(None)) == (b"", b"", b"")
+            assert stream.seek(0, 77) == -1
+    closed = _Stream(file)
+    assert (closed.read(1), closed.seek(0)) == (b"", -1)
+    assert _Stream(Generous(b"0123456789")).read(4) == b"0123"
 
 
 def test_trimmed_videos_are_seen_whole(shared_media: Path) -> None:

@@ -1,0 +1,75 @@
+"""Animated GIF, WebP, PNG and AVIF: Pillow gives the frames, hashed as a video's."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from PIL import Image
+
+from hashsvc.media.formats import Format
+from hashsvc.media.image import as_shown, channels
+from hashsvc.media.limits import Limits
+from hashsvc.media.video import SAMPLE_INTERVAL_MS, Clip, Frame, fingerprint_frames
+from hashsvc.model import MediaFingerprints
+
+ANIMATED = frozenset({Format.GIF, Format.WEBP, Format.PNG, Format.AVIF})
+"""Formats whose further frames follow in time; those of a TIFF or a JPEG are pages or views."""
+
+_SHORTEST_MS = 10
+_INSTEAD_OF_SHORTEST_MS = 100  # what browsers make of a frame of 10 ms or less
+
+
+def is_animated(picture: Image.Image, form: Format) -> bool:
+    """Whether the picture moves, or is damaged behind its first frame."""
+    try:
+        return form in ANIMATED and bool(getattr(picture, "is_animated", False))
+    except MemoryError:
+        raise
+    except Exception:
+        # The first frame may be sound; `frames` notes the others as not seen.
+        return True
+
+
+def fingerprint_animation(picture: Image.Image, form: Format, limits: Limits) -> MediaFingerprints:
+    """Hash the frame on show at each whole second. Raises MediaUnreadable and MediaTooLarge."""
+    clip = Clip(width=picture.width, height=picture.height)
+    return fingerprint_frames(frames(picture, clip, limits), clip, form, limits)
+
+
+def frames(picture: Image.Image, clip: Clip, limits: Limits) -> Iterator[Frame]:
+    """Give the frame on show at each whole second, as seen on a white page.
+
+    A frame that cannot be decoded ends the clip and is noted in it.
+    """
+    due_ms = 0
+    while _seek(picture, clip):
+        if clip.decoded == limits.max_decoded_frames:
+            raise limits.exceeded("max_decoded_frames", f"{clip.decoded + 1} frames")
+        start_ms, clip.decoded_ms = clip.decoded_ms, clip.decoded_ms + _duration_ms(picture)
+        limits.check_duration(clip.decoded_ms / 1000)
+        clip.decoded += 1
+        if clip.decoded_ms > due_ms:
+            rgb = as_shown(picture) or channels(picture)
+            yield Frame(start_ms, np.asarray(rgb))
+            due_ms = -(-clip.decoded_ms // SAMPLE_INTERVAL_MS) * SAMPLE_INTERVAL_MS
+
+
+def _seek(picture: Image.Image, clip: Clip) -> bool:
+    """Go to the next frame and decode it; False when there is none."""
+    try:
+        picture.seek(clip.decoded)
+        picture.load()
+    except EOFError:
+        return False
+    except MemoryError:
+        raise
+    except Exception as error:
+        # Whatever a damaged file made the decoder raise.
+        clip.fault = f"frame {clip.decoded + 1} could not be decoded: {error}"
+        return False
+    return True
+
+
+def _duration_ms(picture: Image.Image) -> int:
+    """Time on screen of the present frame."""
+    stated = round(picture.info.get("duration", 0) or 0)
+    return stated if stated > _SHORTEST_MS else _INSTEAD_OF_SHORTEST_MS

@@ -1,0 +1,91 @@
+"""What one file may cost before it is refused."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+
+from hashsvc.errors import MediaTooLarge
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on one file. A file past any of them is refused whole with MediaTooLarge.
+
+    `max_bytes`: size of the file. A larger one is not decoded; the sandbox still gives its
+    digests.
+
+    `max_pixels`: width times height. Memory and time of a picture grow with it: 5 to 9 bytes a
+    pixel while it is decoded, 17 for WebP. Pillow itself refuses more than 178,956,970 whatever
+    is set here.
+
+    `max_side_pixels`: width and height each.
+
+    `max_duration_s`: length of a video, as stated by its container and as decoded.
+
+    `max_frames`: hashed frames, one a second of video; each adds about 40 bytes to an entry.
+
+    `max_decoded_frames`: all frames of a video. Bounds files with very high frame rates.
+
+    The rest is enforced by the sandbox only (`DecoderPool`), not by `fingerprint` in the caller's
+    own process:
+
+    `decode_wall_s`: seconds from the first byte sent to the answer; the decoder is then killed.
+
+    `decode_cpu_s`: seconds of processor time, rounded up to whole seconds.
+
+    `decode_memory_bytes`: address space on top of what an idle decoder has, the received file
+    included. At the default a picture of 100 megapixels fits in every format; the largest
+    measured were WebP with transparency (1640 MiB), progressive CMYK JPEG (1140) and AVIF (860).
+    """
+
+    max_bytes: int = 512 * MIB
+    max_pixels: int = 100_000_000
+    max_side_pixels: int = 50_000
+    max_duration_s: float = 4 * 3600.0
+    max_frames: int = 20_000
+    max_decoded_frames: int = 1_000_000
+    decode_wall_s: float = 60.0
+    decode_cpu_s: float = 60.0
+    decode_memory_bytes: int = 2048 * MIB
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if not getattr(self, field.name) > 0:
+                raise ValueError(f"{field.name} must be positive")
+
+    def to_dict(self) -> dict[str, float]:
+        """The limits by name, for a message to the decoder."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, float]) -> "Limits":
+        """The inverse of `to_dict`. Raises TypeError for an unknown name."""
+        return cls(**values)  # type: ignore[arg-type]
+
+    def check_size(self, width: int, height: int) -> None:
+        """Raise MediaTooLarge when a picture of this size in pixels is not allowed."""
+        if max(width, height) > self.max_side_pixels:
+            raise self.exceeded("max_side_pixels", f"{width} x {height} pixels")
+        if width * height > self.max_pixels:
+            raise self.exceeded("max_pixels", f"{width} x {height} pixels")
+
+    def check_duration(self, seconds: float) -> None:
+        """Raise MediaTooLarge when a video is longer than allowed."""
+        if seconds > self.max_duration_s:
+            raise self.exceeded("max_duration_s", f"{seconds:.0f} s of video")
+
+    def exceeded(self, name: str, found: str) -> MediaTooLarge:
+        """Build the error for passing the limit `name`; `found` says what was met, in words."""
+        value = getattr(self, name)
+        return MediaTooLarge(
+            f"{found}: more than the limit {name} = {value:g}"
+            if isinstance(value, float)
+            else f"{found}: more than the limit {name} = {value}",
+            metadata={"limit": name, "value": str(value)},
+        )
+
+
+def out_of_memory(limits: Limits) -> MediaTooLarge:
+    """The error for a file whose decoding needs more memory than allowed."""
+    return limits.exceeded("decode_memory_bytes", "decoding this file takes more memory")
