@@ -6,8 +6,7 @@ code with 0 to 31 bits flipped. What every engine answers is checked against bru
 """
 
 import argparse
-import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from time import perf_counter
 from typing import Any, Protocol
@@ -15,19 +14,25 @@ from typing import Any, Protocol
 import faiss as typed_faiss
 import numpy as np
 import numpy.typing as npt
-from hashsvc_index import HammingIndex, brute_force
 
-from benchmarks import report
+from benchmarks import peers, report
+from benchmarks.datasets import (
+    BITS,
+    RADIUS,
+    Codes,
+    Found,
+    make_codes,
+    make_queries,
+    score,
+    truth_of,
+)
+from hashsvc_index import HammingIndex, brute_force
 
 faiss: Any = typed_faiss
 
 HELP = "radius search over 256-bit codes, beside FAISS, numpy and threatexchange"
-BITS = 256
-RADIUS = 31
+SMALL: Sequence[str] = ("--n", "10000,100000", "--queries", "100")
 CHANGES = 20
-
-Codes = npt.NDArray[np.uint8]
-Found = set[tuple[int, int]]
 
 
 class Engine(Protocol):
@@ -107,26 +112,7 @@ class Numpy:
         return set(zip(hits.key.tolist(), hits.distance.tolist(), strict=True))
 
 
-class ThreatExchange:
-    """PDQIndex of threatexchange; it takes and looks up hexadecimal text."""
-
-    name = "threatexchange PDQIndex"
-
-    def __init__(self) -> None:
-        module = importlib.import_module("threatexchange.signal_type.pdq.pdq_index")
-        self.index: Any = module.PDQIndex()
-
-    def add(self, first: int, codes: Codes) -> None:
-        """Add."""
-        self.index.add_all((bytes(code).hex(), first + row) for row, code in enumerate(codes))
-
-    def search(self, code: Codes) -> Found:
-        """Search."""
-        matches = self.index.query(bytes(code[0]).hex())
-        return {(match.metadata, match.similarity_info.distance) for match in matches}
-
-
-ENGINES: tuple[Callable[[], Engine], ...] = (Ours, FaissFlat, Numpy, ThreatExchange)
+ENGINES: tuple[Callable[[], Engine], ...] = (Ours, FaissFlat, Numpy, peers.ThreatExchange)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -134,41 +120,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sizes = "sizes of the index, with commas between (default 10000,100000)"
     parser.add_argument("--n", default="10000,100000", metavar="N,...", help=sizes)
     parser.add_argument("--queries", type=int, default=300, help="queries a size (default 300)")
-    report.add_common_arguments(parser)
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Measure every size; exit status 1 if an engine missed or invented a match."""
-    facts = report.environment(arguments.seed)
-    report.print_environment(facts)
+def run(arguments: argparse.Namespace) -> list[report.Row]:
+    """Measure every size."""
     rows: list[report.Row] = []
     faiss.omp_set_num_threads(1)
     for size in map(int, arguments.n.split(",")):
         rows += measure(size, arguments.queries, np.random.default_rng(arguments.seed))
-    report.print_table(rows)
-    report.write_json(arguments.json, facts, rows)
-    return int(any(row["recall"] < 1 or row["wrong"] for row in rows))
+    return rows
 
 
 def measure(size: int, queries: int, rng: np.random.Generator) -> list[report.Row]:
     """Build, search, then change every engine at one size."""
-    codes = rng.integers(0, 256, (size, BITS // 8), dtype=np.uint8)
+    codes = make_codes(size, rng)
     asked = make_queries(codes, queries, rng)
     truth = truth_of(codes, asked)
-    engines = available()
+    engines = [engine for make in ENGINES if (engine := peers.available(make)) is not None]
     built = [report.seconds(partial(engine.add, 0, codes)) for engine in engines]
     times, answers = interleave(engines, asked, rng)
-    expected = sum(map(len, truth))
     rows: list[report.Row] = []
     for number, engine in enumerate(engines):
-        found = sum(len(a & t) for a, t in zip(answers[number], truth, strict=True))
         p50 = report.percentile_us(times[number], 50)
         rows.append(
             {
                 "engine": engine.name,
                 "n": size,
-                "recall": found / expected if expected else 1.0,
-                "wrong": sum(map(len, answers[number])) - found,
+                **score(truth, answers[number]),
                 "build_s": built[number],
                 "add_us": add_us(engine, size, rng),
                 "remove_us": remove_us(engine, rng.permutation(size)),
@@ -178,36 +156,6 @@ def measure(size: int, queries: int, rng: np.random.Generator) -> list[report.Ro
             }
         )
     return rows
-
-
-def available() -> list[Engine]:
-    """Every engine whose packages are here, ours first."""
-    engines: list[Engine] = []
-    for make in ENGINES:
-        try:
-            engines.append(make())
-        except ImportError as missing:
-            report.note(f"skipped: {missing.name} is not installed (extra `bench`)")
-    return engines
-
-
-def make_queries(codes: Codes, count: int, rng: np.random.Generator) -> Codes:
-    """Random codes; one in a hundred, and at least one, is planted near a stored code."""
-    asked = rng.integers(0, 256, (count, BITS // 8), dtype=np.uint8)
-    for row in range(0, count, 100):
-        flips = np.zeros(BITS, np.uint8)
-        flips[rng.permutation(BITS)[: rng.integers(0, RADIUS + 1)]] = 1
-        asked[row] = codes[rng.integers(len(codes))] ^ np.packbits(flips)
-    return rng.permutation(asked)
-
-
-def truth_of(codes: Codes, asked: Codes) -> list[Found]:
-    """What each query must find."""
-    truth: list[Found] = [set() for _ in asked]
-    hits = brute_force(codes, np.arange(len(codes)), asked, RADIUS)
-    for query, key, distance in zip(hits.query, hits.key, hits.distance, strict=True):
-        truth[query].add((int(key), int(distance)))
-    return truth
 
 
 def interleave(

@@ -12,8 +12,10 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 Row = dict[str, Any]
+Numbers = npt.NDArray[np.int64]
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +25,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def environment(seed: int) -> Row:
-    """The facts that a figure means nothing without."""
+    """The facts that a figure means nothing without; the load is what ran before the start."""
     return {
         "cpu": _cpu_model(),
         "cores": len(os.sched_getaffinity(0))
@@ -32,6 +34,11 @@ def environment(seed: int) -> Row:
         "python": platform.python_version(),
         "numpy": _version("numpy"),
         "faiss": _version("faiss-cpu"),
+        "grpcio": _version("grpcio"),
+        "threatexchange": _version("threatexchange"),
+        "pdqhash": _version("pdqhash"),
+        "hashsvc": _version("hashsvc"),
+        "load_1min": round(os.getloadavg()[0], 2),
         "seed": seed,
     }
 
@@ -75,6 +82,11 @@ def seconds(act: Callable[[], object]) -> float:
 def percentile_us(times: Sequence[float], percent: float) -> float:
     """A percentile of times in seconds, as microseconds."""
     return float(np.percentile(times, percent)) * 1e6
+
+
+def percentile_ms(times: Sequence[float], percent: float) -> float:
+    """The same as milliseconds."""
+    return percentile_us(times, percent) / 1e3
 
 
 def note(text: str) -> None:

@@ -19,11 +19,15 @@ from pydantic_settings import (
 )
 
 from hashsvc.errors import ConfigError
+from hashsvc.media import Limits as MediaLimits
 from hashsvc.model import Action, Basis, Severity
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+_MEDIA = MediaLimits()
 
 
 class Limits(_Section):
@@ -37,8 +41,8 @@ class Limits(_Section):
     """Memory for all uploads that are coming in or being decoded at once."""
     max_batch_checks: int = Field(default=1_000, gt=0)
     """Uploads in one message of CheckBatch."""
-    max_check_fingerprints: int = Field(default=40_000, gt=0)
-    """Fingerprints of one upload: 80 minutes of video at eight frames a second."""
+    max_check_fingerprints: int = Field(default=120_000, gt=0)
+    """Fingerprints of one upload: four hours of video at eight frames a second."""
     max_batch_entries: int = Field(default=1_000, gt=0)
     """Entries in one message of AddEntries, which is one transaction."""
     max_batch_fingerprints: int = Field(default=100_000, gt=0)
@@ -67,17 +71,17 @@ class Decoding(_Section):
 
     workers: int = Field(default=2, gt=0)
     """Decoder processes: about one a core. Each may use `decode_memory_bytes`."""
-    max_pixels: int = Field(default=100_000_000, gt=0)
+    max_pixels: int = Field(default=_MEDIA.max_pixels, gt=0)
     """Pixels of a picture or of one video frame."""
-    max_side_pixels: int = Field(default=50_000, gt=0)
+    max_side_pixels: int = Field(default=_MEDIA.max_side_pixels, gt=0)
     """Width or height of a picture."""
-    max_duration_s: float = Field(default=4 * 3600, gt=0)
+    max_duration_s: float = Field(default=_MEDIA.max_duration_s, gt=0)
     """Length of a video, in seconds."""
-    decode_memory_bytes: int = Field(default=1536 * 1024 * 1024, gt=0)
+    decode_memory_bytes: int = Field(default=_MEDIA.decode_memory_bytes, gt=0)
     """Memory a worker may use above what it needs to start."""
-    decode_cpu_s: float = Field(default=60, gt=0)
+    decode_cpu_s: float = Field(default=_MEDIA.decode_cpu_s, gt=0)
     """Processor seconds for one file."""
-    decode_wall_s: float = Field(default=60, gt=0)
+    decode_wall_s: float = Field(default=_MEDIA.decode_wall_s, gt=0)
     """Seconds from handing over the file to its fingerprints."""
 
 

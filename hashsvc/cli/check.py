@@ -11,6 +11,7 @@ import typer
 from hashsvc import testpattern
 from hashsvc.cli import files, output
 from hashsvc.cli.options import DEFAULT_SERVER, Json, Server
+from hashsvc.media import CHECK_RATE
 from hashsvc.model import Match, Outcome, UndeterminedReason, Verdict
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ async def _hashed(
     from hashsvc_client import unreadable
 
     async with files.decoders(len(paths)) as pool:
-        async for path, found in files.fingerprints(pool, paths):
+        async for path, found in files.fingerprints(pool, paths, CHECK_RATE):
             if isinstance(found, OSError):
                 yield path, found
                 continue

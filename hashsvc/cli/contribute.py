@@ -12,6 +12,7 @@ from rich.progress import Progress
 from hashsvc.cli import files, output
 from hashsvc.cli.hash_csv import count_rows, read_drafts
 from hashsvc.cli.options import DEFAULT_SERVER, Json, Server
+from hashsvc.media import LIST_RATE
 from hashsvc.model import (
     PURPOSES,
     AddedEntry,
@@ -147,7 +148,7 @@ class _Contribution:
     ) -> AsyncIterator[list[EntryDraft]]:
         batch: list[EntryDraft] = []
         async with files.decoders(len(paths)) as pool:
-            async for path, found in files.fingerprints(pool, paths):
+            async for path, found in files.fingerprints(pool, paths, LIST_RATE):
                 if isinstance(found, Exception):
                     self._failed += 1
                     output.errors.print(f"{path}: {found}", markup=False, soft_wrap=True)

@@ -34,13 +34,16 @@ async def decoders(count: int) -> AsyncIterator[DecoderPool]:
 
 
 async def fingerprints(
-    pool: DecoderPool, files: Sequence[Path]
+    pool: DecoderPool, files: Sequence[Path], rate: float
 ) -> AsyncIterator[tuple[Path, Found]]:
-    """Yield each file with what was found, in order, hashing ahead of the reader."""
+    """Yield each file with what was found, in order, hashing ahead of the reader.
+
+    Videos are sampled at `rate` frames a second.
+    """
     ahead: deque[tuple[Path, asyncio.Task[Found]]] = deque()
     try:
         for file in files:
-            ahead.append((file, asyncio.create_task(_fingerprint(pool, file))))
+            ahead.append((file, asyncio.create_task(_fingerprint(pool, file, rate))))
             if len(ahead) > 2 * pool.size:
                 path, task = ahead.popleft()
                 yield path, await task
@@ -52,8 +55,8 @@ async def fingerprints(
             task.cancel()
 
 
-async def _fingerprint(pool: DecoderPool, file: Path) -> Found:
+async def _fingerprint(pool: DecoderPool, file: Path, rate: float) -> Found:
     try:
-        return await pool.fingerprint_path(file)
+        return await pool.fingerprint_path(file, rate=rate)
     except (MediaError, OSError) as error:
         return error

@@ -9,24 +9,29 @@ import typer
 
 from hashsvc.cli import files, output
 from hashsvc.cli.options import Json
+from hashsvc.media import LIST_RATE
 from hashsvc.model import MediaFingerprints
 
 
 def hash_files(
     paths: Annotated[list[Path], typer.Argument(help="Files and folders.", show_default=False)],
+    rate: Annotated[
+        float,
+        typer.Option(min=0.1, max=60, help="Frames a second of videos: 1 for lists, 8 to check."),
+    ] = LIST_RATE,
     as_json: Json = False,
 ) -> None:
     """Fingerprint images and videos on this machine; nothing is sent anywhere."""
-    failed = asyncio.run(_hash(files.walk(paths), as_json=as_json))
+    failed = asyncio.run(_hash(files.walk(paths), rate, as_json=as_json))
     raise typer.Exit(output.ERROR if failed else output.CLEAN)
 
 
-async def _hash(paths: Sequence[Path], *, as_json: bool) -> int:
+async def _hash(paths: Sequence[Path], rate: float, *, as_json: bool) -> int:
     failed = 0
     shown = output.table("file", "algorithm", "value", "quality", "time", right=("quality", "time"))
     async with files.decoders(len(paths)) as pool:
         with output.progress("hashing", len(paths), shown=len(paths) > output.MANY_FILES) as bar:
-            async for path, found in files.fingerprints(pool, paths):
+            async for path, found in files.fingerprints(pool, paths, rate):
                 output.advance(bar)
                 if isinstance(found, Exception):
                     failed += 1

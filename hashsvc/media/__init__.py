@@ -17,11 +17,22 @@ if TYPE_CHECKING:
     from hashsvc.media.decode import fingerprint, fingerprint_file
     from hashsvc.media.digest import digests
     from hashsvc.media.limits import Limits
+    from hashsvc.media.sampling import CHECK_RATE, LIST_RATE
     from hashsvc.media.sandbox import DecoderPool
 
-__all__ = ["DecoderPool", "Limits", "digests", "fingerprint", "fingerprint_file"]
+__all__ = [
+    "CHECK_RATE",
+    "LIST_RATE",
+    "DecoderPool",
+    "Limits",
+    "digests",
+    "fingerprint",
+    "fingerprint_file",
+]
 
 _HOMES = {
+    "CHECK_RATE": "sampling",
+    "LIST_RATE": "sampling",
     "DecoderPool": "sandbox",
     "Limits": "limits",
     "digests": "digest",

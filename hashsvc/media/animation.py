@@ -1,5 +1,6 @@
 """Animated GIF, WebP, PNG and AVIF: Pillow gives the frames, hashed as a video's."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -8,7 +9,7 @@ from PIL import Image
 from hashsvc.media.formats import Format
 from hashsvc.media.image import as_shown, channels
 from hashsvc.media.limits import Limits
-from hashsvc.media.video import SAMPLE_INTERVAL_MS, Clip, Frame, fingerprint_frames
+from hashsvc.media.video import Clip, Frame, fingerprint_frames
 from hashsvc.model import MediaFingerprints
 
 ANIMATED = frozenset({Format.GIF, Format.WEBP, Format.PNG, Format.AVIF})
@@ -29,18 +30,24 @@ def is_animated(picture: Image.Image, form: Format) -> bool:
         return True
 
 
-def fingerprint_animation(picture: Image.Image, form: Format, limits: Limits) -> MediaFingerprints:
-    """Hash the frame on show at each whole second. Raises MediaUnreadable and MediaTooLarge."""
-    clip = Clip(width=picture.width, height=picture.height)
+def fingerprint_animation(
+    picture: Image.Image, form: Format, limits: Limits, rate: float
+) -> MediaFingerprints:
+    """Hash the frame on show at each of `rate` moments a second.
+
+    Raises MediaUnreadable and MediaTooLarge.
+    """
+    clip = Clip(rate, width=picture.width, height=picture.height)
     return fingerprint_frames(frames(picture, clip, limits), clip, form, limits)
 
 
 def frames(picture: Image.Image, clip: Clip, limits: Limits) -> Iterator[Frame]:
-    """Give the frame on show at each whole second, as seen on a white page.
+    """Give the frame on show at each wanted moment, as seen on a white page.
 
     A frame that cannot be decoded ends the clip and is noted in it.
     """
-    due_ms = 0
+    interval_ms = 1000 / clip.rate
+    due_ms = 0.0
     while _seek(picture, clip):
         if clip.decoded == limits.max_decoded_frames:
             raise limits.exceeded("max_decoded_frames", f"{clip.decoded + 1} frames")
@@ -50,7 +57,7 @@ def frames(picture: Image.Image, clip: Clip, limits: Limits) -> Iterator[Frame]:
         if clip.decoded_ms > due_ms:
             rgb = as_shown(picture) or channels(picture)
             yield Frame(start_ms, np.asarray(rgb))
-            due_ms = -(-clip.decoded_ms // SAMPLE_INTERVAL_MS) * SAMPLE_INTERVAL_MS
+            due_ms = math.ceil(clip.decoded_ms / interval_ms) * interval_ms
 
 
 def _seek(picture: Image.Image, clip: Clip) -> bool:

@@ -10,16 +10,20 @@ from hashsvc.media.digest import digests, read_whole
 from hashsvc.media.formats import SNIFF_BYTES, Format, sniff
 from hashsvc.media.image import fingerprint_picture, open_picture, quiet
 from hashsvc.media.limits import Limits, out_of_memory
+from hashsvc.media.sampling import LIST_RATE
 from hashsvc.media.video import fingerprint_video
 from hashsvc.model import MediaFingerprints
 
 
-def fingerprint(source: BinaryIO, limits: Limits | None = None) -> MediaFingerprints:
+def fingerprint(
+    source: BinaryIO, limits: Limits | None = None, *, rate: float = LIST_RATE
+) -> MediaFingerprints:
     """Hash an image or a video: `source` is a binary file, read from its start.
 
     Gives sha256 and md5, then for an image pdq and phash (and both again as the variant `shown`,
-    where transparency or deep grey make a viewer show something else), for a video one pdq a
-    second in time order. A source that cannot seek is read into memory.
+    where transparency or deep grey make a viewer show something else), for a video `rate` pdq a
+    second in time order (`LIST_RATE` to contribute, `CHECK_RATE` to check). A source that cannot
+    seek is read into memory.
 
     Raises MediaUnreadable or MediaTooLarge, with the digests where they are known. Errors of
     reading `source` are passed on. Time and memory are bounded only in a `DecoderPool`.
@@ -33,7 +37,7 @@ def fingerprint(source: BinaryIO, limits: Limits | None = None) -> MediaFingerpr
     source.seek(0)
     exact = digests(source)
     try:
-        seen = look(source, limits)
+        seen = look(source, limits, rate)
     except MediaError as error:
         # The digest of no bytes identifies nothing.
         error.digests = exact if size else ()
@@ -41,19 +45,21 @@ def fingerprint(source: BinaryIO, limits: Limits | None = None) -> MediaFingerpr
     return replace(seen, fingerprints=(*exact, *seen.fingerprints))
 
 
-def fingerprint_file(path: str | Path, limits: Limits | None = None) -> MediaFingerprints:
+def fingerprint_file(
+    path: str | Path, limits: Limits | None = None, *, rate: float = LIST_RATE
+) -> MediaFingerprints:
     """Hash the file at `path`, as `fingerprint` does. The name plays no part in it."""
     with Path(path).open("rb") as source:
-        return fingerprint(source, limits)
+        return fingerprint(source, limits, rate=rate)
 
 
-def look(source: BinaryIO, limits: Limits) -> MediaFingerprints:
+def look(source: BinaryIO, limits: Limits, rate: float) -> MediaFingerprints:
     """The perceptual fingerprints alone, without digests; raises nothing but MediaError."""
     source.seek(0)
     form = sniff(source.read(SNIFF_BYTES))
     try:
         with quiet():
-            return _look(source, form, limits)
+            return _look(source, form, limits, rate)
     except MediaError:
         raise
     except MemoryError as error:
@@ -65,10 +71,10 @@ def look(source: BinaryIO, limits: Limits) -> MediaFingerprints:
         ) from error
 
 
-def _look(source: BinaryIO, form: Format, limits: Limits) -> MediaFingerprints:
+def _look(source: BinaryIO, form: Format, limits: Limits, rate: float) -> MediaFingerprints:
     if form.is_video:
-        return fingerprint_video(source, form, limits)
+        return fingerprint_video(source, form, limits, rate)
     with open_picture(source, form, limits) as picture:
         if is_animated(picture, form):
-            return fingerprint_animation(picture, form, limits)
+            return fingerprint_animation(picture, form, limits, rate)
         return fingerprint_picture(picture, form)

@@ -23,7 +23,7 @@ class Limits:
 
     `max_duration_s`: length of a video, as stated by its container and as decoded.
 
-    `max_frames`: hashed frames, one a second of video; each adds about 40 bytes to an entry.
+    `max_frames`: hashed frames of a video; each adds about 40 bytes to an entry or a check.
 
     `max_decoded_frames`: all frames of a video. Bounds files with very high frame rates.
 
@@ -43,7 +43,7 @@ class Limits:
     max_pixels: int = 100_000_000
     max_side_pixels: int = 50_000
     max_duration_s: float = 4 * 3600.0
-    max_frames: int = 20_000
+    max_frames: int = 120_000
     max_decoded_frames: int = 1_000_000
     decode_wall_s: float = 60.0
     decode_cpu_s: float = 60.0

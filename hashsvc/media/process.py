@@ -82,8 +82,11 @@ class Worker:
             self._process.stdin.close()
         await self._process.wait()
 
-    async def run(self, path: str | None, chunks: Sequence[bytes], limits: Limits) -> Result:
-        """Have the file at `path`, or else made of `chunks`, fingerprinted.
+    async def run(
+        self, path: str | None, chunks: Sequence[bytes], limits: Limits, rate: float
+    ) -> Result:
+        """Have the file at `path`, or else made of `chunks`, fingerprinted, a video
+        at `rate` frames a second.
 
         Refusals are returned. Raises Lost when the worker died or ran out of time.
         """
@@ -91,7 +94,7 @@ class Worker:
         digests: tuple[Fingerprint, ...] = ()
         try:
             async with asyncio.timeout(limits.decode_wall_s):
-                await self._send(path, chunks)
+                await self._send(path, chunks, rate)
                 answer = await self._receive()
                 if "digests" in answer:
                     digests = wire.unpack_fingerprints(answer["digests"])
@@ -106,11 +109,11 @@ class Worker:
         error.digests = digests
         raise Lost(error)
 
-    async def _send(self, path: str | None, chunks: Sequence[bytes]) -> None:
+    async def _send(self, path: str | None, chunks: Sequence[bytes], rate: float) -> None:
         """Write a job. Raises ConnectionError when the process is gone."""
         stdin = self._process.stdin
         assert stdin is not None
-        stdin.write(wire.message({"path": path}))
+        stdin.write(wire.message({"path": path, "rate": rate}))
         for chunk in chunks if path is None else ():
             for start in range(0, len(chunk), _PIECE_BYTES):
                 stdin.write(wire.frame(chunk[start : start + _PIECE_BYTES]))

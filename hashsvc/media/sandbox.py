@@ -14,6 +14,7 @@ from typing import Self
 from hashsvc.errors import MediaError, NotReady, OperatorError
 from hashsvc.media.limits import Limits
 from hashsvc.media.process import Lost, Result, Worker, worker_command
+from hashsvc.media.sampling import LIST_RATE
 from hashsvc.model import MediaFingerprints
 
 JOBS_PER_WORKER = 1000
@@ -95,25 +96,31 @@ class DecoderPool:
         """Workers with a file."""
         return self.size - self.idle
 
-    async def fingerprint(self, chunks: Sequence[bytes]) -> MediaFingerprints:
-        """Fingerprint the file whose bytes are `chunks`, one after the other.
+    async def fingerprint(
+        self, chunks: Sequence[bytes], *, rate: float = LIST_RATE
+    ) -> MediaFingerprints:
+        """Fingerprint the file whose bytes are `chunks`, a video at `rate` frames a second.
 
         Raises MediaUnreadable and MediaTooLarge, with digests where they are known, also when the
         file crashed its decoder or took too long; OperatorError when no decoder can be started.
         """
-        return await self._run(None, chunks)
+        return await self._run(None, chunks, rate)
 
-    async def fingerprint_path(self, path: str | Path) -> MediaFingerprints:
+    async def fingerprint_path(
+        self, path: str | Path, *, rate: float = LIST_RATE
+    ) -> MediaFingerprints:
         """Fingerprint a file that the workers can open. Raises OSError too, when they cannot."""
-        return await self._run(_absolute(path), ())
+        return await self._run(_absolute(path), (), rate)
 
-    async def _run(self, path: str | None, chunks: Sequence[bytes]) -> MediaFingerprints:
+    async def _run(
+        self, path: str | None, chunks: Sequence[bytes], rate: float
+    ) -> MediaFingerprints:
         slot = await self._free.get()
         try:
             if self._closed:
                 raise _shut_down()
             worker = await slot.ready()
-            result = await self._run_on(slot, worker, path, chunks)
+            result = await self._run_on(slot, worker, path, chunks, rate)
         finally:
             self._free.put_nowait(slot)
         if isinstance(result, Exception):
@@ -121,11 +128,16 @@ class DecoderPool:
         return result
 
     async def _run_on(
-        self, slot: "_Slot", worker: Worker, path: str | None, chunks: Sequence[bytes]
+        self,
+        slot: "_Slot",
+        worker: Worker,
+        path: str | None,
+        chunks: Sequence[bytes],
+        rate: float,
     ) -> Result:
         """Give one file to a worker, and replace the worker unless it came through whole."""
         try:
-            result = await worker.run(path, chunks, self.limits)
+            result = await worker.run(path, chunks, self.limits, rate)
         except Lost as lost:
             if self._closed:
                 raise _shut_down() from None

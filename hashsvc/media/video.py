@@ -1,4 +1,4 @@
-"""Moving pictures: sampled once a second, each sample hashed with PDQ, as vPDQ does.
+"""Moving pictures: sampled, by default once a second, each sample hashed with PDQ, as in vPDQ.
 
 `frames` is the seam: another decoder has to give the same stream of `Frame` and set `Clip`.
 """
@@ -33,9 +33,6 @@ from hashsvc.model import (
 
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
-SAMPLE_INTERVAL_MS = 1000
-"""One hashed frame a second."""
-
 MAX_VIDEO_BYTES = 2**31 - 1
 """OpenCV cuts off larger file offsets."""
 
@@ -58,11 +55,13 @@ class Frame:
 class Clip:
     """What is known of a clip; the decoder fills it in while its frames are taken.
 
+    `rate` is how many frames a second are wanted.
     `stated_ms` is the container's word, 0 when it gives none. `decoded_ms` is how far decoding
     came, the last frame's time on screen included. `decoded` counts frames, sampled or not.
     `fault` says what could not be seen, where the decoder itself noticed.
     """
 
+    rate: float
     width: int = 0
     height: int = 0
     stated_ms: int = 0
@@ -107,12 +106,14 @@ def _missing(clip: Clip) -> str:
     return f"decoded {clip.decoded_ms / 1000:.1f} s of {clip.stated_ms / 1000:.1f} s"
 
 
-def fingerprint_video(source: BinaryIO, form: Format, limits: Limits) -> MediaFingerprints:
-    """Hash a video file. Raises MediaUnreadable and MediaTooLarge."""
+def fingerprint_video(
+    source: BinaryIO, form: Format, limits: Limits, rate: float
+) -> MediaFingerprints:
+    """Hash `rate` frames a second of a video file. Raises MediaUnreadable and MediaTooLarge."""
     if source.seek(0, io.SEEK_END) > MAX_VIDEO_BYTES:
         raise MediaTooLarge("a video of more than 2 GiB cannot be read")
     boxes = read_boxes(source) if form.is_iso else Boxes((), cut_short=False)
-    clip = Clip(stated_ms=round(boxes.video_duration_s() * 1000))
+    clip = Clip(rate, stated_ms=round(boxes.video_duration_s() * 1000))
     limits.check_duration(clip.stated_ms / 1000)
     try:
         return fingerprint_frames(frames(source, clip, limits), clip, form, limits)
@@ -134,9 +135,9 @@ def _explained(error: MediaUnreadable, boxes: Boxes, form: Format) -> MediaUnrea
 def frames(source: BinaryIO, clip: Clip, limits: Limits) -> Iterator[Frame]:
     """Decode with OpenCV's FFmpeg and give the sampled frames.
 
-    Sampled are the first frame at or after each whole second, and after those any other frame
-    that stayed on screen over a whole second. Raises MediaTooLarge for size, duration or number
-    of frames past the limits.
+    Sampled are the first frame at or after each whole interval (a second, at a rate of 1), and
+    after those any other frame that stayed on screen for a whole interval. Raises MediaTooLarge
+    for size, duration or number of frames past the limits.
     """
     with _opened(source) as capture:
         _describe(capture, clip, limits)
@@ -222,14 +223,14 @@ def _sample(
     capture: cv2.VideoCapture, clip: Clip, limits: Limits
 ) -> Generator[Frame, None, dict[int, int]]:
     """Give the frames due, and return those that turned out to stay on screen: index to time."""
-    rate = _rate(capture)
-    due_ms, time_ms, sampled = 0, -1, True
+    rate, interval_ms = _rate(capture), 1000 / clip.rate
+    due_ms, time_ms, sampled = 0.0, -1, True
     stayed: dict[int, int] = {}
     while capture.grab():
         if clip.decoded == limits.max_decoded_frames:
             raise limits.exceeded("max_decoded_frames", f"{clip.decoded + 1} frames")
         last_ms, time_ms = time_ms, _time(capture, time_ms, rate)
-        if not sampled and time_ms - last_ms >= SAMPLE_INTERVAL_MS:
+        if not sampled and time_ms - last_ms >= interval_ms:
             stayed[clip.decoded - 1] = last_ms
         clip.decoded += 1
         clip.decoded_ms = time_ms + round(1000 / rate if rate else 0)
@@ -238,8 +239,8 @@ def _sample(
         sampled = rgb is not None
         if rgb is not None:
             yield Frame(time_ms, rgb)
-            due_ms = (time_ms // SAMPLE_INTERVAL_MS + 1) * SAMPLE_INTERVAL_MS
-    if not sampled and clip.stated_ms - time_ms >= SAMPLE_INTERVAL_MS:
+            due_ms = (time_ms // interval_ms + 1) * interval_ms
+    if not sampled and clip.stated_ms - time_ms >= interval_ms:
         stayed[clip.decoded - 1] = time_ms
     return stayed
 

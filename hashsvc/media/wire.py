@@ -5,7 +5,7 @@ Everything is a frame: four bytes of length, most significant first, then that m
 ::
 
     worker -> pool   {"ready": true}              once, when the limits are set
-    pool -> worker   {"path": null} or {"path": "/..."}
+    pool -> worker   {"path": null, "rate": 1.0} or {"path": "/...", "rate": 8.0}
                      the file in frames, ended by an empty one (not for a path)
     worker -> pool   {"digests": [...]}           as soon as the bytes are there, if they are
                      {"found": {...}}, {"error": {...}}, or {"failed": [errno, message]}
@@ -30,7 +30,7 @@ LENGTH_BYTES = 4
 """Size of the length before each frame."""
 
 MAX_FRAME_BYTES = 64 * 1024 * 1024
-"""A longer frame is a fault of the protocol; 20,000 video frames take about 2 MB."""
+"""A longer frame is a fault of the protocol; 120,000 video frames take about 12 MB."""
 
 _ERRORS = {"MediaUnreadable": MediaUnreadable, "MediaTooLarge": MediaTooLarge}
 

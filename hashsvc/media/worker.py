@@ -25,6 +25,7 @@ from hashsvc.media.decode import look
 from hashsvc.media.digest import CHUNK_BYTES, Digester
 from hashsvc.media.image import PLUGINS
 from hashsvc.media.limits import Limits, out_of_memory
+from hashsvc.media.sampling import LIST_RATE
 
 _OPEN_FILES = 32
 
@@ -38,7 +39,8 @@ def main() -> None:
     _send(answers, wire.message({"ready": True}))
     while (header := _read_frame(jobs)) is not None:
         _limit_cpu(limits)
-        _serve(json.loads(header)["path"], jobs, answers, limits)
+        job = json.loads(header)
+        _serve(job["path"], job["rate"], jobs, answers, limits)
 
 
 def _take_over_stdio() -> tuple[BinaryIO, BinaryIO]:
@@ -61,9 +63,9 @@ def _warm_up() -> None:
     for plugins in PLUGINS.values():
         sample = io.BytesIO()
         Image.new("RGB", (16, 16)).save(sample, plugins[0])
-        look(sample, Limits())
+        look(sample, Limits(), LIST_RATE)
     with suppress(MediaUnreadable):
-        look(io.BytesIO(b"RIFF\0\0\0\0AVI LIST"), Limits())
+        look(io.BytesIO(b"RIFF\0\0\0\0AVI LIST"), Limits(), LIST_RATE)
 
 
 def _confine(limits: Limits) -> None:
@@ -93,14 +95,16 @@ def _limit_cpu(limits: Limits) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (most, hard))
 
 
-def _serve(path: str | None, jobs: BinaryIO, answers: BinaryIO, limits: Limits) -> None:
+def _serve(
+    path: str | None, rate: float, jobs: BinaryIO, answers: BinaryIO, limits: Limits
+) -> None:
     """Do one job. Whatever happens short of death, the job is read to its end and answered."""
     digester = Digester()
     answer: dict[str, Any]
     try:
         with _take(path, jobs, digester, limits) as source:
             _send(answers, _digests(digester))
-            answer = {"found": wire.pack_found(look(source, limits))}
+            answer = {"found": wire.pack_found(look(source, limits, rate))}
     except _Refused as refusal:
         _send(answers, _digests(digester))
         answer = {"error": wire.pack_error(refusal.error)}

@@ -11,7 +11,7 @@ from hashsvc.errors import HashsvcError, InvalidRequest, LimitExceeded, MediaErr
 from hashsvc.lists import rules
 from hashsvc.lists.indexer import Indexer
 from hashsvc.matching.matcher import Matcher, Query
-from hashsvc.media import DecoderPool
+from hashsvc.media import CHECK_RATE, DecoderPool
 from hashsvc.model import MediaType, Outcome, Verdict
 from hashsvc.rpc.errors import status
 from hashsvc.rpc.threads import Threads
@@ -62,7 +62,7 @@ class MatchServicer(MatchServiceServicer):
         """Fingerprint a file in a sandbox and check it."""
         async with self._uploads.receive(request_iterator) as upload:
             try:
-                found = await self._decoders.fingerprint(upload.chunks)
+                found = await self._decoders.fingerprint(upload.chunks, rate=CHECK_RATE)
             except MediaError as error:
                 return await self._check_unreadable(error, upload.options.min_revision, context)
             query = Query(found.media_type, found.fingerprints, found.limitation, found.detail)

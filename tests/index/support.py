@@ -1,6 +1,7 @@
 """Codes to test with, and hits in a form that is easy to compare."""
 
 import numpy as np
+
 from hashsvc_index import Hits
 from hashsvc_index.arrays import CodeArray, Int64Array
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from hashsvc_index import DigestIndex, DuplicateKeyError, HammingIndex, Hits
 from hashsvc_index.arrays import CodeArray
 from hashsvc_index.scan import scan
-
 from tests.index.support import keys_of, random_codes, rows
 
 READERS = 3

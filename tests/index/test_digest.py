@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hashsvc_index import DigestIndex, DuplicateKeyError
 
+from hashsvc_index import DigestIndex, DuplicateKeyError
 from tests.index.support import flipped, keys_of, random_codes, rows
 
 

@@ -3,9 +3,10 @@
 import doctest
 from typing import Any
 
-import hashsvc_index
 import numpy as np
 import pytest
+
+import hashsvc_index
 from hashsvc_index import (
     CodeIndexError,
     DuplicateKeyError,
@@ -13,7 +14,6 @@ from hashsvc_index import (
     InvalidInputError,
     brute_force,
 )
-
 from tests.index.support import flipped, keys_of, random_codes, rows, spread
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import hashsvc_index
 import numpy as np
 import pytest
-from hashsvc_index import DigestIndex, HammingIndex, hamming
 
+import hashsvc_index
+from hashsvc_index import DigestIndex, HammingIndex, hamming
 from tests.index.support import Row, random_codes, rows
 
 LIBRARY = str(Path(hashsvc_index.__file__).parent)

@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hashsvc_index import DigestIndex, DuplicateKeyError, HammingIndex, Hits, brute_force
-from hashsvc_index.arrays import CodeArray, Int64Array
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from hashsvc_index import DigestIndex, DuplicateKeyError, HammingIndex, Hits, brute_force
+from hashsvc_index.arrays import CodeArray, Int64Array
 from tests.index.support import clumped_codes, rows
 
 SEEDS = st.integers(0, 2**32 - 1)

@@ -91,15 +91,15 @@ def new_request_id() -> str:
 
 
 def hash_file(path: str | Path) -> MediaFingerprints:
-    """Fingerprint a file in this process; one that cannot be decoded keeps its digests.
+    """Fingerprint a file to check in this process; one that cannot be decoded keeps its digests.
 
     Raises:
         OSError: it cannot be read.
     """
-    from hashsvc.media import fingerprint_file  # loads the decoders
+    from hashsvc.media import CHECK_RATE, fingerprint_file  # loads the decoders
 
     try:
-        return fingerprint_file(path)
+        return fingerprint_file(path, rate=CHECK_RATE)
     except MediaError as error:
         return unreadable(error)
 
