@@ -63,7 +63,8 @@ def _sample(height: int, width: int, rows: Rows) -> NDArray[np.float32]:
     lines = np.empty((SAMPLES, width), dtype=np.float32)
     for line, (first, weights) in zip(lines, _windows(height), strict=True):
         band = rows(first, first + len(weights)).reshape(len(weights), width * 3)
-        colours = weights @ band.astype(np.float32)
+        # Not `weights @ band`: BLAS would start threads, which fight on a busy upload host.
+        colours = np.einsum("i,ij->j", weights, band.astype(np.float32))
         np.dot(colours.reshape(width, 3), _LUMA, out=line)
     samples = np.empty((SAMPLES, SAMPLES), dtype=np.float32)
     for column, (first, weights) in enumerate(_windows(width)):
