@@ -93,13 +93,16 @@ def _exact(folder: Path) -> tuple[Case, ...]:
 
 
 def _altered(folder: Path) -> tuple[Case, ...]:
-    whole, cut = folder / "bunny, half size.mp4", folder / "bunny, end cut.mp4"
+    whole = folder / "bunny, half size.mp4"
+    no_start, no_end = folder / "bunny, start cut.mp4", folder / "bunny, end cut.mp4"
     clips.write_half_size(CLIP, whole)
-    clips.write_half_size(CLIP, cut, last_s=_CUT_S)
+    clips.write_half_size(CLIP, no_start, first_s=_CUT_S)
+    clips.write_half_size(CLIP, no_end, last_s=_CUT_S)
     return (
         *(_altered_picture(stem, alteration, folder) for stem, alteration in _ALTERED),
         _altered_clip(whole, "half size"),
-        _altered_clip(cut, f"half, last {_CUT_S} s cut", send_media=True),
+        _altered_clip(no_start, f"half, first {_CUT_S} s cut"),
+        _altered_clip(no_end, f"half, last {_CUT_S} s cut", send_media=True),
     )
 
 
@@ -132,11 +135,4 @@ def _plain(folder: Path) -> tuple[Case, ...]:
 
 
 def _not_yet(folder: Path) -> tuple[Case, ...]:
-    # Both sides are sampled once a second: a cut by other than whole seconds at the start makes
-    # the samples fall between the known ones.
-    cut = folder / "bunny, start cut.mp4"
-    clips.write_half_size(CLIP, cut, first_s=_CUT_S)
-    return (
-        *(_altered_picture(stem, alteration, folder) for stem, alteration in _NOT_YET),
-        _altered_clip(cut, f"half, first {_CUT_S} s cut"),
-    )
+    return tuple(_altered_picture(stem, alteration, folder) for stem, alteration in _NOT_YET)

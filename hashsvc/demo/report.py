@@ -107,7 +107,7 @@ def print_next_steps(folder: Path | None) -> None:
     for command in (
         f"serve --data {data}",
         "check --test-pattern",
-        "contribute --list my/known --label propaganda PHOTO.jpg",
+        "contribute --list my/known --label propaganda --basis research PHOTO.jpg",
         "check PHOTO.jpg",
     ):
         out.print(f"  {hashsvc} {command}", markup=False, soft_wrap=True)
