@@ -7,7 +7,8 @@ the values joined, in base64), which keeps an hour of video near 200 kB.
 ::
 
     {"kind": "added", "v": 1, "time": "2026-11-22T20:00:00.000000Z", "contributor": "acme",
-     "media_type": "image", "description": {...}, "fingerprints": {"pdq": {"values": "..."}}}
+     "entry": {"media_type": "image", "description": {...},
+               "fingerprints": {"pdq": {"values": "...", "quality": [100]}}}}
     {"kind": "amended", "v": 1, "time": "...", "sequence": 17, "description": {...}}
     {"kind": "withdrawn", "v": 1, "time": "...", "sequence": 17, "reason": "..."}
 """
@@ -16,6 +17,7 @@ import base64
 import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -45,10 +47,10 @@ def encode(change: Change) -> bytes:
     match change:
         case EntryAdded(draft=draft, contributor=contributor):
             document |= {"kind": "added", "contributor": contributor}
-            document |= _draft_document(draft)
+            document["entry"] = orjson.Fragment(encode_draft(draft))
         case EntryAmended(sequence=sequence, description=description):
             document |= {"kind": "amended", "sequence": sequence}
-            document["description"] = _description_document(description)
+            document["description"] = orjson.Fragment(encode_description(description))
         case EntryWithdrawn(sequence=sequence, reason=reason):
             document |= {"kind": "withdrawn", "sequence": sequence, "reason": reason}
     return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
@@ -66,10 +68,11 @@ def decode(body: bytes) -> Change:
     time = datetime.fromisoformat(document["time"])
     match document.get("kind"):
         case "added":
+            entry = document["entry"]
             draft = EntryDraft(
-                MediaType(document["media_type"]),
-                tuple(_fingerprints(document["fingerprints"])),
-                _description(document["description"]),
+                MediaType(entry["media_type"]),
+                tuple(_fingerprints(entry["fingerprints"])),
+                _description(entry["description"]),
             )
             return EntryAdded(draft, document["contributor"], time)
         case "amended":
@@ -81,10 +84,17 @@ def decode(body: bytes) -> Change:
 
 
 def encode_draft(draft: EntryDraft) -> bytes:
-    """Return bytes that are equal for equal drafts, to compare repeated requests."""
-    return orjson.dumps(_draft_document(draft), option=orjson.OPT_SORT_KEYS)
+    """Return an entry as JSON; equal bytes for equal drafts."""
+    document = {
+        "media_type": draft.media_type,
+        "description": orjson.Fragment(encode_description(draft.description)),
+        "fingerprints": _columns(draft.fingerprints),
+    }
+    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
 
 
+# The entries of a batch mostly share one description.
+@lru_cache(maxsize=256)
 def encode_description(description: Description) -> str:
     """Return a description as JSON text."""
     document = _description_document(description)
@@ -104,14 +114,6 @@ def fingerprint_digest(draft: EntryDraft) -> bytes:
     ):
         digest.update(repr(mark).encode())
     return digest.digest()
-
-
-def _draft_document(draft: EntryDraft) -> dict[str, Any]:
-    return {
-        "media_type": draft.media_type,
-        "description": _description_document(draft.description),
-        "fingerprints": _columns(draft.fingerprints),
-    }
 
 
 def _description_document(description: Description) -> dict[str, Any]:

@@ -64,9 +64,11 @@ def test_records_are_readable_json() -> None:
         "kind": "added",
         "time": "2026-11-22T12:00:00.000000Z",
         "contributor": "acme",
-        "media_type": "image",
-        "description": {"basis": "platform_moderation", "labels": ["propaganda"]},
-        "fingerprints": {"pdq": {"values": "A" * 43 + "=", "quality": [100]}},
+        "entry": {
+            "media_type": "image",
+            "description": {"basis": "platform_moderation", "labels": ["propaganda"]},
+            "fingerprints": {"pdq": {"values": "A" * 43 + "=", "quality": [100]}},
+        },
     }
 
 
