@@ -5,7 +5,7 @@ from typing import Any
 
 import grpc.aio
 
-from hashsvc import wire
+from hashsvc import translate
 from hashsvc.errors import HashsvcError, InvalidRequest, NotFound
 from hashsvc.lists import rules
 from hashsvc.lists.ledger import Ledger
@@ -40,18 +40,18 @@ class ListServicer(ListServiceServicer):
         hash_list, position = await self._threads.write(
             self._ledger.create_list,
             request.list.name,
-            wire.list_kind_from_proto(request.list.kind),
+            translate.list_kind_from_proto(request.list.kind),
             request.list.purpose,
             request_id=request.request_id,
         )
         revision = self._revisions.token(position)
-        return pb.CreateListResponse(list=wire.list_to_proto(hash_list), revision=revision)
+        return pb.CreateListResponse(list=translate.list_to_proto(hash_list), revision=revision)
 
     async def GetList(self, request: pb.GetListRequest, context: Context) -> pb.GetListResponse:
         """Get a list."""
         revision = await self._revision()
         hash_list = await self._get_list(rules.check_list_name(request.name, "name"))
-        return pb.GetListResponse(list=wire.list_to_proto(hash_list), revision=revision)
+        return pb.GetListResponse(list=translate.list_to_proto(hash_list), revision=revision)
 
     async def ListLists(
         self, request: pb.ListListsRequest, context: Context
@@ -63,7 +63,7 @@ class ListServicer(ListServiceServicer):
         lists = await self._threads.read(self._store.get_lists, after=after, limit=size + 1)
         more = page_token("lists", lists[size - 1].name) if len(lists) > size else ""
         return pb.ListListsResponse(
-            lists=[wire.list_to_proto(hash_list) for hash_list in lists[:size]],
+            lists=[translate.list_to_proto(hash_list) for hash_list in lists[:size]],
             next_page_token=more,
             revision=revision,
         )
@@ -90,12 +90,12 @@ class ListServicer(ListServiceServicer):
         entry, position = await self._threads.write(
             self._ledger.amend_entry,
             request.entry.name,
-            wire.description_from_proto(request.entry, "entry"),
+            translate.description_from_proto(request.entry, "entry"),
             fields,
             request_id=request.request_id,
         )
         revision = self._revisions.token(position)
-        return pb.AmendEntryResponse(entry=wire.entry_to_proto(entry), revision=revision)
+        return pb.AmendEntryResponse(entry=translate.entry_to_proto(entry), revision=revision)
 
     async def WithdrawEntry(
         self, request: pb.WithdrawEntryRequest, context: Context
@@ -108,7 +108,7 @@ class ListServicer(ListServiceServicer):
             request_id=request.request_id,
         )
         revision = self._revisions.token(position)
-        return pb.WithdrawEntryResponse(entry=wire.entry_to_proto(entry), revision=revision)
+        return pb.WithdrawEntryResponse(entry=translate.entry_to_proto(entry), revision=revision)
 
     async def GetEntry(self, request: pb.GetEntryRequest, context: Context) -> pb.GetEntryResponse:
         """Get an entry."""
@@ -121,7 +121,7 @@ class ListServicer(ListServiceServicer):
                 reason="ENTRY_NOT_FOUND",
                 metadata={"entry": request.name},
             )
-        return pb.GetEntryResponse(entry=wire.entry_to_proto(entry), revision=revision)
+        return pb.GetEntryResponse(entry=translate.entry_to_proto(entry), revision=revision)
 
     async def ListEntries(
         self, request: pb.ListEntriesRequest, context: Context
@@ -145,21 +145,22 @@ class ListServicer(ListServiceServicer):
         if len(entries) > size:
             more = page_token(scope, entries[size - 1].name.partition("#")[2])
         return pb.ListEntriesResponse(
-            entries=[wire.entry_to_proto(entry) for entry in entries[:size]],
+            entries=[translate.entry_to_proto(entry) for entry in entries[:size]],
             next_page_token=more,
             revision=revision,
         )
 
     async def _add(self, request: pb.AddEntriesRequest) -> pb.AddEntriesResponse:
         drafts = [
-            wire.draft_from_proto(entry, f"entries[{i}]") for i, entry in enumerate(request.entries)
+            translate.draft_from_proto(entry, f"entries[{i}]")
+            for i, entry in enumerate(request.entries)
         ]
         added, position = await self._threads.write(
             self._ledger.add_entries, request.list, drafts, request_id=request.request_id
         )
         return pb.AddEntriesResponse(
             request_id=request.request_id,
-            entries=[wire.added_to_proto(entry) for entry in added],
+            entries=[translate.added_to_proto(entry) for entry in added],
             revision=self._revisions.token(position),
         )
 

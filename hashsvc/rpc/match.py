@@ -5,7 +5,7 @@ from typing import Any
 
 import grpc.aio
 
-from hashsvc import wire
+from hashsvc import translate
 from hashsvc.config import Limits, Matching
 from hashsvc.errors import HashsvcError, InvalidRequest, LimitExceeded, MediaError, MediaUnreadable
 from hashsvc.lists import rules
@@ -54,7 +54,7 @@ class MatchServicer(MatchServiceServicer):
         """Check fingerprints."""
         query = self._query(request)
         verdict = await self._check(query, request.min_revision, context)
-        return pb.CheckResponse(verdict=wire.verdict_to_proto(verdict))
+        return pb.CheckResponse(verdict=translate.verdict_to_proto(verdict))
 
     async def CheckMedia(
         self, request_iterator: AsyncIterator[pb.CheckMediaRequest], context: Context
@@ -71,8 +71,8 @@ class MatchServicer(MatchServiceServicer):
             # Half a picture that is not known says nothing of the whole.
             raise MediaUnreadable(f"this {found.format.upper()} cannot be used: {found.detail}")
         return pb.CheckMediaResponse(
-            verdict=wire.verdict_to_proto(verdict),
-            media_type=wire.media_type_to_proto(found.media_type),
+            verdict=translate.verdict_to_proto(verdict),
+            media_type=translate.media_type_to_proto(found.media_type),
         )
 
     async def CheckBatch(
@@ -95,7 +95,7 @@ class MatchServicer(MatchServiceServicer):
             query = Query(MediaType.IMAGE, error.digests)
             verdict = await self._check(query, min_revision, context)
             if verdict.outcome is Outcome.MATCH:
-                return pb.CheckMediaResponse(verdict=wire.verdict_to_proto(verdict))
+                return pb.CheckMediaResponse(verdict=translate.verdict_to_proto(verdict))
         raise error
 
     async def _check_batch(
@@ -122,7 +122,7 @@ class MatchServicer(MatchServiceServicer):
         verdicts = iter(await self._threads.check(self._matcher.check, queries, behind=behind))
         return pb.CheckBatchResponse(
             results=[
-                result or pb.CheckResult(verdict=wire.verdict_to_proto(next(verdicts)))
+                result or pb.CheckResult(verdict=translate.verdict_to_proto(next(verdicts)))
                 for result in results
             ]
         )
@@ -134,10 +134,10 @@ class MatchServicer(MatchServiceServicer):
                 f"the check holds {len(request.fingerprints):,} fingerprints, {most:,} at most",
                 metadata={"limit": "max_check_fingerprints", "maximum": str(most)},
             )
-        media_type = wire.media_type_from_proto(request.media_type, "media_type")
-        fingerprints = wire.fingerprints_from_proto(request.fingerprints, "")
+        media_type = translate.media_type_from_proto(request.media_type, "media_type")
+        fingerprints = translate.fingerprints_from_proto(request.fingerprints, "")
         rules.check_fingerprints(fingerprints)
-        return Query(media_type, fingerprints, wire.limitation_from_proto(request.limitation))
+        return Query(media_type, fingerprints, translate.limitation_from_proto(request.limitation))
 
     async def _is_behind(self, min_revision: str, context: Context) -> bool:
         if not min_revision:

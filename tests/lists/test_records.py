@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hashsvc import wire
+from hashsvc import translate
 from hashsvc.lists import rules
 from hashsvc.model import (
     Algorithm,
@@ -82,7 +82,7 @@ def test_unknown_records_are_refused(wrong: bytes) -> None:
 @given(drafts())
 def test_an_entry_survives_the_proto(draft: EntryDraft) -> None:
     """Both ways, every field."""
-    assert wire.draft_from_proto(wire.draft_to_proto(draft), "entry") == draft
+    assert translate.draft_from_proto(translate.draft_to_proto(draft), "entry") == draft
 
 
 @given(drafts())

@@ -67,9 +67,9 @@ def test_overload_is_refused_at_once(tmp_path: Path) -> None:
         held: queue.Queue[lists.AddEntriesRequest | None] = queue.Queue()
         stream = client._lists.AddEntries(iter(held.get, None))
         entry = lists.AddEntriesRequest(request_id="1", list="acme/known")
-        from hashsvc import wire
+        from hashsvc import translate
 
-        entry.entries.append(wire.draft_to_proto(pdq_draft(1)))
+        entry.entries.append(translate.draft_to_proto(pdq_draft(1)))
         held.put(entry)
         next(stream)
         with pytest.raises(LimitReached) as caught:

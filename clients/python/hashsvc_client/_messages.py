@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from hashsvc import wire
+from hashsvc import translate
 from hashsvc.errors import MediaError
 from hashsvc.model import (
     AddedEntry,
@@ -125,7 +125,7 @@ def check_request(
     min_revision: str = "",
 ) -> match_service_pb2.CheckRequest:
     """Build a CheckRequest."""
-    return wire.check_request(media_type, fingerprints, limitation, min_revision)
+    return translate.check_request(media_type, fingerprints, limitation, min_revision)
 
 
 def media_requests(
@@ -148,7 +148,7 @@ def batch_request(uploads: Iterable[MediaFingerprints]) -> match_service_pb2.Che
 def batch_results(response: match_service_pb2.CheckBatchResponse) -> list[Verdict | ClientError]:
     """Read a CheckBatchResponse."""
     return [
-        wire.verdict_from_proto(result.verdict)
+        translate.verdict_from_proto(result.verdict)
         if result.WhichOneof("result") == "verdict"
         else from_status(result.error)
         for result in response.results
@@ -161,7 +161,7 @@ def create_list_request(
     """Build a CreateListRequest."""
     return list_service_pb2.CreateListRequest(
         request_id=request_id or new_request_id(),
-        list=wire.new_list_to_proto(name, kind, purpose),
+        list=translate.new_list_to_proto(name, kind, purpose),
     )
 
 
@@ -172,7 +172,7 @@ def add_request(
     return list_service_pb2.AddEntriesRequest(
         request_id=request_id or new_request_id(),
         list=list_name,
-        entries=[wire.draft_to_proto(draft) for draft in drafts],
+        entries=[translate.draft_to_proto(draft) for draft in drafts],
     )
 
 
@@ -180,7 +180,7 @@ def acknowledgement(response: list_service_pb2.AddEntriesResponse) -> Acknowledg
     """Read an AddEntriesResponse."""
     return Acknowledgement(
         response.request_id,
-        tuple(wire.added_from_proto(entry) for entry in response.entries),
+        tuple(translate.added_from_proto(entry) for entry in response.entries),
         response.revision,
     )
 
@@ -191,7 +191,7 @@ def amend_request(
     """Build an AmendEntryRequest."""
     request = list_service_pb2.AmendEntryRequest(request_id=request_id or new_request_id())
     request.entry.name = name
-    wire.write_description(amendment, request.entry)
+    translate.write_description(amendment, request.entry)
     request.update_mask.paths.extend(fields)
     return request
 
@@ -219,4 +219,4 @@ def entries_request(
 
 def lists_page(response: list_service_pb2.ListListsResponse) -> list[HashList]:
     """Read a ListListsResponse."""
-    return [wire.list_from_proto(message) for message in response.lists]
+    return [translate.list_from_proto(message) for message in response.lists]

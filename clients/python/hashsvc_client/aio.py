@@ -10,7 +10,7 @@ from typing import BinaryIO, Self
 import grpc
 import grpc.aio
 
-from hashsvc import wire
+from hashsvc import translate
 from hashsvc.model import (
     Description,
     Entry,
@@ -89,7 +89,7 @@ class AsyncClient:
         request = messages.check_request(media_type, fingerprints, limitation, min_revision)
         with raised_as_client_errors():
             response = await self._match.Check(request, timeout=self._timeout_s)
-        return wire.verdict_from_proto(response.verdict)
+        return translate.verdict_from_proto(response.verdict)
 
     async def check_fingerprints(
         self, upload: MediaFingerprints, *, min_revision: str = ""
@@ -124,7 +124,7 @@ class AsyncClient:
             response = await self._match.CheckMedia(
                 messages.media_requests(file, min_revision), timeout=self._timeout_s
             )
-        return wire.verdict_from_proto(response.verdict)
+        return translate.verdict_from_proto(response.verdict)
 
     async def check_batches(
         self, batches: AsyncIterable[Sequence[MediaFingerprints]]
@@ -149,14 +149,14 @@ class AsyncClient:
         request = messages.create_list_request(name, kind, purpose, request_id)
         with raised_as_client_errors():
             response = await self._lists.CreateList(request, timeout=self._timeout_s)
-        return wire.list_from_proto(response.list)
+        return translate.list_from_proto(response.list)
 
     async def get_list(self, name: str) -> HashList:
         """Get a list."""
         request = list_service_pb2.GetListRequest(name=name)
         with raised_as_client_errors():
             response = await self._lists.GetList(request, timeout=self._timeout_s)
-        return wire.list_from_proto(response.list)
+        return translate.list_from_proto(response.list)
 
     async def lists(self) -> AsyncIterator[HashList]:
         """Iterate over the node's lists, by name."""
@@ -219,7 +219,7 @@ class AsyncClient:
         request = messages.amend_request(name, amendment, fields, request_id)
         with raised_as_client_errors():
             response = await self._lists.AmendEntry(request, timeout=self._timeout_s)
-        return wire.entry_from_proto(response.entry)
+        return translate.entry_from_proto(response.entry)
 
     async def withdraw_entry(
         self, name: str, reason: str, *, request_id: str | None = None
@@ -228,14 +228,14 @@ class AsyncClient:
         request = messages.withdraw_request(name, reason, request_id)
         with raised_as_client_errors():
             response = await self._lists.WithdrawEntry(request, timeout=self._timeout_s)
-        return wire.entry_from_proto(response.entry)
+        return translate.entry_from_proto(response.entry)
 
     async def get_entry(self, name: str) -> Entry:
         """Get an entry with its fingerprints."""
         request = list_service_pb2.GetEntryRequest(name=name)
         with raised_as_client_errors():
             response = await self._lists.GetEntry(request, timeout=self._timeout_s)
-        return wire.entry_from_proto(response.entry)
+        return translate.entry_from_proto(response.entry)
 
     async def entries(
         self, list_name: str, *, show_withdrawn: bool = False, show_fingerprints: bool = False
@@ -252,7 +252,7 @@ class AsyncClient:
             with raised_as_client_errors():
                 response = await self._lists.ListEntries(request, timeout=self._timeout_s)
             for entry in response.entries:
-                yield wire.entry_from_proto(entry)
+                yield translate.entry_from_proto(entry)
             token = response.next_page_token
             if not token:
                 return

@@ -10,7 +10,7 @@ from typing import BinaryIO, Self
 
 import grpc
 
-from hashsvc import wire
+from hashsvc import translate
 from hashsvc.model import (
     Description,
     Entry,
@@ -89,7 +89,7 @@ class Client:
         request = messages.check_request(media_type, fingerprints, limitation, min_revision)
         with raised_as_client_errors():
             response = self._match.Check(request, timeout=self._timeout_s)
-        return wire.verdict_from_proto(response.verdict)
+        return translate.verdict_from_proto(response.verdict)
 
     def check_fingerprints(self, upload: MediaFingerprints, *, min_revision: str = "") -> Verdict:
         """Check what hashing a file gave, its limitation included."""
@@ -123,7 +123,7 @@ class Client:
             response = self._match.CheckMedia(
                 messages.media_requests(file, min_revision), timeout=self._timeout_s
             )
-        return wire.verdict_from_proto(response.verdict)
+        return translate.verdict_from_proto(response.verdict)
 
     def check_batches(
         self, batches: Iterable[Sequence[MediaFingerprints]]
@@ -151,14 +151,14 @@ class Client:
         request = messages.create_list_request(name, kind, purpose, request_id)
         with raised_as_client_errors():
             response = self._lists.CreateList(request, timeout=self._timeout_s)
-        return wire.list_from_proto(response.list)
+        return translate.list_from_proto(response.list)
 
     def get_list(self, name: str) -> HashList:
         """Get a list."""
         request = list_service_pb2.GetListRequest(name=name)
         with raised_as_client_errors():
             response = self._lists.GetList(request, timeout=self._timeout_s)
-        return wire.list_from_proto(response.list)
+        return translate.list_from_proto(response.list)
 
     def lists(self) -> Iterator[HashList]:
         """Iterate over the node's lists, by name."""
@@ -222,21 +222,21 @@ class Client:
         request = messages.amend_request(name, amendment, fields, request_id)
         with raised_as_client_errors():
             response = self._lists.AmendEntry(request, timeout=self._timeout_s)
-        return wire.entry_from_proto(response.entry)
+        return translate.entry_from_proto(response.entry)
 
     def withdraw_entry(self, name: str, reason: str, *, request_id: str | None = None) -> Entry:
         """Withdraw an entry for good."""
         request = messages.withdraw_request(name, reason, request_id)
         with raised_as_client_errors():
             response = self._lists.WithdrawEntry(request, timeout=self._timeout_s)
-        return wire.entry_from_proto(response.entry)
+        return translate.entry_from_proto(response.entry)
 
     def get_entry(self, name: str) -> Entry:
         """Get an entry with its fingerprints."""
         request = list_service_pb2.GetEntryRequest(name=name)
         with raised_as_client_errors():
             response = self._lists.GetEntry(request, timeout=self._timeout_s)
-        return wire.entry_from_proto(response.entry)
+        return translate.entry_from_proto(response.entry)
 
     def entries(
         self, list_name: str, *, show_withdrawn: bool = False, show_fingerprints: bool = False
@@ -252,7 +252,7 @@ class Client:
             )
             with raised_as_client_errors():
                 response = self._lists.ListEntries(request, timeout=self._timeout_s)
-            yield from (wire.entry_from_proto(entry) for entry in response.entries)
+            yield from (translate.entry_from_proto(entry) for entry in response.entries)
             token = response.next_page_token
             if not token:
                 return
