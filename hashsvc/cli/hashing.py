@@ -10,7 +10,7 @@ import typer
 from hashsvc.cli import files, output
 from hashsvc.cli.options import Json
 from hashsvc.media import LIST_RATE
-from hashsvc.model import MediaFingerprints
+from hashsvc.model import ORIGINAL, MediaFingerprints
 
 
 def hash_files(
@@ -28,7 +28,6 @@ def hash_files(
 
 async def _hash(paths: Sequence[Path], rate: float, *, as_json: bool) -> int:
     failed = 0
-    shown = output.table("file", "algorithm", "value", "quality", "time", right=("quality", "time"))
     async with files.decoders(len(paths)) as pool:
         with output.progress("hashing", len(paths), shown=len(paths) > output.MANY_FILES) as bar:
             async for path, found in files.fingerprints(pool, paths, rate):
@@ -41,9 +40,7 @@ async def _hash(paths: Sequence[Path], rate: float, *, as_json: bool) -> int:
                 elif as_json:
                     output.print_json(_document(path, found))
                 else:
-                    _add_rows(shown, path, found)
-    if shown.row_count:
-        output.out.print(shown)
+                    _print(path, found)
     return failed
 
 
@@ -70,12 +67,21 @@ def _document(path: Path, found: MediaFingerprints) -> dict[str, Any]:
     }
 
 
-def _add_rows(shown: Any, path: Path, found: MediaFingerprints) -> None:
-    for number, fingerprint in enumerate(found.fingerprints):
-        shown.add_row(
-            str(path) if number == 0 else "",
-            fingerprint.algorithm,
-            fingerprint.value.hex(),
-            "" if fingerprint.quality is None else str(fingerprint.quality),
-            "" if fingerprint.time_ms is None else f"{fingerprint.time_ms / 1000:.3f} s",
-        )
+def _print(path: Path, found: MediaFingerprints) -> None:
+    # Not a table: a folded hash value could not be copied.
+    shape = f"{found.media_type}, {found.format}, {found.width} x {found.height}"
+    if found.duration_ms is not None:
+        shape += f", {found.duration_ms / 1000:.1f} s"
+    lines = [f"{path}  ({shape})"]
+    for fingerprint in found.fingerprints:
+        line = f"  {fingerprint.algorithm:<6}  {fingerprint.value.hex()}"
+        if fingerprint.quality is not None:
+            line += f"  quality {fingerprint.quality}"
+        if fingerprint.time_ms is not None:
+            line += f"  at {fingerprint.time_ms / 1000:.3f} s"
+        if fingerprint.variant != ORIGINAL:
+            line += f"  {fingerprint.variant}"
+        lines.append(line)
+    if found.limitation is not None:
+        lines.append(f"  {found.limitation}: {found.detail}")
+    output.out.print("\n".join(lines), markup=False, soft_wrap=True)

@@ -1,24 +1,11 @@
 """Where the media tests find real files, and how they make their own."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
 from tests.media.making import photo
-
-
-@pytest.fixture(scope="session")
-def shared_media() -> Path:
-    """The directory of real media and published vectors; without it the test is skipped."""
-    root = Path(__file__).parents[2]
-    place = Path(os.environ.get("HASHSVC_SHARED_MEDIA", root / ".." / "shared" / "media"))
-    if not place.is_dir():
-        pytest.skip("no shared media; set HASHSVC_SHARED_MEDIA to their directory")
-    return place
 
 
 @pytest.fixture(scope="session")
