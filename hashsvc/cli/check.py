@@ -76,15 +76,18 @@ async def _hashed(
     client: "AsyncClient", paths: Sequence[Path]
 ) -> AsyncGenerator[tuple[Path, Checked], None]:
     """Hash here and send the hashes."""
-    from hashsvc_client import unreadable
+    from hashsvc_client import LimitReached, RequestRefused, unreadable
 
     async with files.decoders(len(paths)) as pool:
         async for path, found in files.fingerprints(pool, paths, CHECK_RATE):
-            if isinstance(found, OSError):
+            if isinstance(found, OSError) or (isinstance(found, Exception) and not found.digests):
                 yield path, found
                 continue
             media = unreadable(found) if isinstance(found, Exception) else found
-            yield path, await client.check_fingerprints(media)
+            try:
+                yield path, await client.check_fingerprints(media)
+            except (RequestRefused, LimitReached) as error:
+                yield path, error
 
 
 async def _sent(

@@ -127,9 +127,9 @@ class MatchServiceStub(typing.Generic[_MatchServiceCheckType, _MatchServiceCheck
 
     The first message may carry options; all others carry chunks of the file, in order, best of
     64 KiB to 1 MiB each. Safe to retry.
-    INVALID_ARGUMENT: the file cannot be fingerprinted (empty, damaged, not a supported format, no
-      frames) and no digest of it is known; the message says what is wrong with it. Treat as
-      undetermined.
+    INVALID_ARGUMENT: the file cannot be fingerprinted (empty, damaged, cut short, not a supported
+      format, no frames), and neither its digests nor what could be decoded of it are known; the
+      message says what is wrong with it. Treat as undetermined.
     RESOURCE_EXHAUSTED: the file passes a limit on size, pixels, duration, memory or decoding time
       (`ErrorInfo` names it), or too much is being decoded (`RetryInfo` says when to retry).
     UNAVAILABLE, DEADLINE_EXCEEDED: as for Check.
@@ -192,9 +192,9 @@ class MatchServiceServicer(metaclass=abc.ABCMeta):
 
         The first message may carry options; all others carry chunks of the file, in order, best of
         64 KiB to 1 MiB each. Safe to retry.
-        INVALID_ARGUMENT: the file cannot be fingerprinted (empty, damaged, not a supported format, no
-          frames) and no digest of it is known; the message says what is wrong with it. Treat as
-          undetermined.
+        INVALID_ARGUMENT: the file cannot be fingerprinted (empty, damaged, cut short, not a supported
+          format, no frames), and neither its digests nor what could be decoded of it are known; the
+          message says what is wrong with it. Treat as undetermined.
         RESOURCE_EXHAUSTED: the file passes a limit on size, pixels, duration, memory or decoding time
           (`ErrorInfo` names it), or too much is being decoded (`RetryInfo` says when to retry).
         UNAVAILABLE, DEADLINE_EXCEEDED: as for Check.

@@ -31,6 +31,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     picture.crop((150, 80, 500, 400)).save(folder / "below" / "b.jpg")
     (folder / "c.misleading.txt").write_bytes((folder / "a.png").read_bytes())
     (folder / "notes.jpg").write_text("this is no picture")
+    (folder / "nothing.jpg").touch()
     return folder
 
 
@@ -51,7 +52,9 @@ def test_hash_prints_what_the_library_finds(pictures: Path) -> None:
     done = hashsvc("hash", "--json", pictures)
     found = {Path(o["file"]).name: o for o in objects(done)}
     assert done.returncode == 1
-    assert list(found) == ["a.png", "b.jpg", "c.misleading.txt", "notes.jpg"]
+    names = ["a.png", "b.jpg", "c.misleading.txt", "notes.jpg", "nothing.jpg"]
+    assert list(found) == names
+    assert "empty" in found["nothing.jpg"]["error"]
     assert found["a.png"]["fingerprints"] == found["c.misleading.txt"]["fingerprints"]
     assert [f["algorithm"] for f in found["a.png"]["fingerprints"]] == [
         "sha256",
@@ -87,6 +90,7 @@ def test_contribute_check_withdraw(server: str, pictures: Path) -> None:
         "b.jpg": "NO_MATCH",
         "c.misleading.txt": "MATCH",
         "notes.jpg": "UNDETERMINED",
+        "nothing.jpg": "UNDETERMINED",
     }
     assert found["a.png"]["action"] == "review"
     assert found["notes.jpg"]["reason"] == "unreadable"

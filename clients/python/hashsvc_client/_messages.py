@@ -95,12 +95,15 @@ def hash_file(path: str | Path) -> MediaFingerprints:
 
     Raises:
         OSError: it cannot be read.
+        MediaError: it cannot be decoded, and has no digests: it is empty or too large.
     """
     from hashsvc.media import CHECK_RATE, fingerprint_file  # loads the decoders
 
     try:
         return fingerprint_file(path, rate=CHECK_RATE)
     except MediaError as error:
+        if not error.digests:
+            raise
         return unreadable(error)
 
 

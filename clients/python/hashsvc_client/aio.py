@@ -111,6 +111,7 @@ class AsyncClient:
 
         Raises:
             OSError: the file cannot be read.
+            hashsvc.errors.MediaError: the file is empty, or past a limit on its size.
         """
         if send_media:
             with Path(path).open("rb") as file:  # noqa: ASYNC230 (reads are small and local)

@@ -110,6 +110,7 @@ class Client:
 
         Raises:
             OSError: the file cannot be read.
+            hashsvc.errors.MediaError: the file is empty, or past a limit on its size.
         """
         if send_media:
             with Path(path).open("rb") as file:
