@@ -1,7 +1,7 @@
 """The matcher: fingerprints of uploads to verdicts. Reads the store only when something is near."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -27,6 +27,8 @@ from hashsvc.tokens import Revisions
 
 _MAX_EVIDENCE = 100
 _ENTRIES_PER_READ = 200
+# About 0.1 ms of scanning, which is what the way to another thread and back costs.
+_QUICK_COMPARISONS = 100_000
 _ALGORITHMS = tuple(Algorithm)
 
 
@@ -56,6 +58,25 @@ class _Hit:
         return not algorithm.is_digest, self.distance, _ALGORITHMS.index(algorithm)
 
 
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """What the index says of some uploads: `hits` by upload and entry id.
+
+    `usable` are the fingerprints of each upload that were searched with.
+    """
+
+    queries: Sequence[Query]
+    usable: Sequence[Sequence[Fingerprint]]
+    hits: Mapping[int, Mapping[int, Sequence[_Hit]]]
+    revision: str
+    behind: bool
+
+    @property
+    def is_near(self) -> bool:
+        """Whether anything known is near any of the uploads."""
+        return bool(self.hits)
+
+
 class Matcher:
     """Checks uploads against the index. Safe to call from many threads."""
 
@@ -78,17 +99,35 @@ class Matcher:
         self._now = now
 
     def check(self, queries: Sequence[Query], *, behind: bool = False) -> list[Verdict]:
-        """Check uploads with one search per algorithm; one verdict each, in order.
+        """Check uploads; one verdict each, in order. `search` and `judge` in one."""
+        return self.judge(self.search(queries, behind=behind))
+
+    def search(self, queries: Sequence[Query], *, behind: bool = False) -> Searched:
+        """Look uploads up in the index, with one search per algorithm for all of them.
 
         `behind` says that the caller asked for a revision the index has not reached.
         """
         revision = self._revisions.token(self._indexer.position)
         usable = [self._usable(query) for query in queries]
-        hits = self._search(usable)
+        return Searched(queries, usable, self._search(usable), revision, behind)
+
+    def judge(self, searched: Searched) -> list[Verdict]:
+        """Return the verdicts; reads the store for the uploads that something is near."""
         return [
-            self._verdict(query, usable[i], hits.get(i, {}), revision, behind=behind)
-            for i, query in enumerate(queries)
+            self._verdict(
+                query,
+                searched.usable[i],
+                searched.hits.get(i, {}),
+                searched.revision,
+                behind=searched.behind,
+            )
+            for i, query in enumerate(searched.queries)
         ]
+
+    def is_quick(self, queries: Sequence[Query]) -> bool:
+        """Tell whether a search takes less time than handing it to another thread."""
+        fingerprints = sum(len(query.fingerprints) for query in queries)
+        return fingerprints * len(self._indexer) <= _QUICK_COMPARISONS
 
     def _usable(self, query: Query) -> list[Fingerprint]:
         """Return what to search with: of a picture too plain for PDQ, only the digests."""
@@ -127,7 +166,7 @@ class Matcher:
         self,
         query: Query,
         usable: Sequence[Fingerprint],
-        hits: dict[int, list[_Hit]],
+        hits: Mapping[int, Sequence[_Hit]],
         revision: str,
         *,
         behind: bool,
@@ -160,7 +199,7 @@ class Matcher:
         )
 
     def _matches(
-        self, query: Query, usable: Sequence[Fingerprint], hits: dict[int, list[_Hit]]
+        self, query: Query, usable: Sequence[Fingerprint], hits: Mapping[int, Sequence[_Hit]]
     ) -> Iterator[tuple[KnownEntry, Match | None]]:
         """Yield each entry that was hit, best first, with its match if the hits amount to one."""
         frames = [f for f in usable if f.algorithm is Algorithm.PDQ]
@@ -180,7 +219,7 @@ class Matcher:
         return expire_time is not None and expire_time <= self._now()
 
     def _match(
-        self, query: Query, known: KnownEntry, hits: list[_Hit], frames: Sequence[Fingerprint]
+        self, query: Query, known: KnownEntry, hits: Sequence[_Hit], frames: Sequence[Fingerprint]
     ) -> Match | None:
         entry = known.entry
         known_frames = [

@@ -84,8 +84,16 @@ class MatchServicer(MatchServiceServicer):
 
     async def _check(self, query: Query, min_revision: str, context: Context) -> Verdict:
         behind = await self._is_behind(min_revision, context)
-        verdicts = await self._threads.check(self._matcher.check, [query], behind=behind)
+        verdicts = await self._judge([query], behind=behind)
         return verdicts[0]
+
+    async def _judge(self, queries: Sequence[Query], *, behind: bool) -> list[Verdict]:
+        if not self._matcher.is_quick(queries):
+            return await self._threads.check(self._matcher.check, queries, behind=behind)
+        searched = self._matcher.search(queries, behind=behind)
+        if searched.is_near:
+            return await self._threads.check(self._matcher.judge, searched)
+        return self._matcher.judge(searched)
 
     async def _check_unreadable(
         self, error: MediaError, min_revision: str, context: Context
@@ -119,7 +127,7 @@ class MatchServicer(MatchServiceServicer):
                 results.append(None)
             except HashsvcError as error:
                 results.append(pb.CheckResult(error=status(error)))
-        verdicts = iter(await self._threads.check(self._matcher.check, queries, behind=behind))
+        verdicts = iter(await self._judge(queries, behind=behind))
         return pb.CheckBatchResponse(
             results=[
                 result or pb.CheckResult(verdict=translate.verdict_to_proto(next(verdicts)))

@@ -171,7 +171,7 @@ def test_a_fault_never_shows_its_text(tmp_path: Path, monkeypatch: pytest.Monkey
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr(Matcher, "check", fail)
+    monkeypatch.setattr(Matcher, "search", fail)
     with running_node(tmp_path) as node, Client(node) as client:
         with pytest.raises(Exception, match="call_id") as caught:
             client.check(pdq_draft(1).fingerprints)
