@@ -11,7 +11,6 @@ from hashsvc.config import Limits
 from hashsvc.errors import (
     AlreadyExists,
     InvalidRequest,
-    LimitExceeded,
     NotFound,
     PreconditionFailed,
 )
@@ -211,10 +210,12 @@ class Ledger:
     def _check_size(self, drafts: Sequence[EntryDraft]) -> None:
         if not drafts:
             raise InvalidRequest.of("entries", "give at least one entry")
-        _check_limit("max_batch_entries", "entries", len(drafts), self._limits.max_batch_entries)
+        rules.check_limit(
+            "max_batch_entries", "entries", len(drafts), self._limits.max_batch_entries
+        )
         count = sum(len(draft.fingerprints) for draft in drafts)
         most = self._limits.max_batch_fingerprints
-        _check_limit("max_batch_fingerprints", "fingerprints", count, most)
+        rules.check_limit("max_batch_fingerprints", "fingerprints", count, most)
 
     def _is_matchable(self, draft: EntryDraft) -> bool:
         return any(rules.is_searchable(f, self._min_pdq_quality) for f in draft.fingerprints)
@@ -239,14 +240,6 @@ def _content_digest(content: Sequence[str | bytes]) -> bytes:
         raw = part.encode() if isinstance(part, str) else part
         digest.update(len(raw).to_bytes(8) + raw)
     return digest.digest()
-
-
-def _check_limit(limit: str, noun: str, count: int, most: int) -> None:
-    if count > most:
-        raise LimitExceeded(
-            f"the batch holds {count:,} {noun}, {most:,} at most",
-            metadata={"limit": limit, "maximum": str(most)},
-        )
 
 
 def _check_not_reserved(list_name: str, field: str, *, builtin: bool) -> None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from hashsvc.errors import InvalidRequest, Violation
+from hashsvc.errors import InvalidRequest, LimitExceeded, Violation
 from hashsvc.model import Algorithm, Description, EntryDraft, Fingerprint, MediaType
 
 RESERVED_PARTNER = "hashsvc"
@@ -81,6 +81,19 @@ def check_text(text: str, field: str, *, required: bool = False) -> None:
     if required and not text.strip():
         violations.append(Violation(field, "say it in a few words"))
     _raise(violations)
+
+
+def check_limit(limit: str, noun: str, count: int, most: int) -> None:
+    """Refuse a request that holds more of something than a setting, `limit`, allows.
+
+    Raises:
+        LimitExceeded: it does.
+    """
+    if count > most:
+        raise LimitExceeded(
+            f"the request holds {count:,} {noun}, {most:,} at most",
+            metadata={"limit": limit, "maximum": str(most)},
+        )
 
 
 def check_drafts(drafts: Sequence[EntryDraft], now: datetime) -> None:

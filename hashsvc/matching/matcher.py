@@ -34,12 +34,17 @@ _ALGORITHMS = tuple(Algorithm)
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One upload to check; `limitation` is what its hasher could not see."""
+    """One upload to check.
+
+    `limitation` is what its hasher could not see, `detail` says it in words. `is_behind` says that
+    the caller asked for a revision that the index has not reached.
+    """
 
     media_type: MediaType
     fingerprints: tuple[Fingerprint, ...]
     limitation: UndeterminedReason | None = None
     detail: str = ""
+    is_behind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,6 @@ class Searched:
     usable: Sequence[Sequence[Fingerprint]]
     hits: Mapping[int, Mapping[int, Sequence[_Hit]]]
     revision: str
-    behind: bool
 
     @property
     def is_near(self) -> bool:
@@ -98,29 +102,20 @@ class Matcher:
         self._revisions = Revisions(store.node_id)
         self._now = now
 
-    def check(self, queries: Sequence[Query], *, behind: bool = False) -> list[Verdict]:
+    def check(self, queries: Sequence[Query]) -> list[Verdict]:
         """Check uploads; one verdict each, in order. `search` and `judge` in one."""
-        return self.judge(self.search(queries, behind=behind))
+        return self.judge(self.search(queries))
 
-    def search(self, queries: Sequence[Query], *, behind: bool = False) -> Searched:
-        """Look uploads up in the index, with one search per algorithm for all of them.
-
-        `behind` says that the caller asked for a revision the index has not reached.
-        """
+    def search(self, queries: Sequence[Query]) -> Searched:
+        """Look uploads up in the index, with one search per algorithm for all of them."""
         revision = self._revisions.token(self._indexer.position)
         usable = [self._usable(query) for query in queries]
-        return Searched(queries, usable, self._search(usable), revision, behind)
+        return Searched(queries, usable, self._search(usable), revision)
 
     def judge(self, searched: Searched) -> list[Verdict]:
         """Return the verdicts; reads the store for the uploads that something is near."""
         return [
-            self._verdict(
-                query,
-                searched.usable[i],
-                searched.hits.get(i, {}),
-                searched.revision,
-                behind=searched.behind,
-            )
+            self._verdict(query, searched.usable[i], searched.hits.get(i, {}), searched.revision)
             for i, query in enumerate(searched.queries)
         ]
 
@@ -168,8 +163,6 @@ class Matcher:
         usable: Sequence[Fingerprint],
         hits: Mapping[int, Sequence[_Hit]],
         revision: str,
-        *,
-        behind: bool,
     ) -> Verdict:
         matches: list[Match] = []
         exemptions: list[Match] = []
@@ -182,7 +175,7 @@ class Matcher:
                 break
         else:
             unread = 0
-        reason = None if matches else self._undetermined(query, usable, behind=behind)
+        reason = None if matches else self._undetermined(query, usable)
         outcome = Outcome.NO_MATCH if reason is None else Outcome.UNDETERMINED
         outcome = Outcome.MATCH if matches else outcome
         matches.sort(key=_match_rank)
@@ -252,9 +245,9 @@ class Matcher:
         return share >= self._matching.video_share_percent
 
     def _undetermined(
-        self, query: Query, usable: Sequence[Fingerprint], *, behind: bool
+        self, query: Query, usable: Sequence[Fingerprint]
     ) -> UndeterminedReason | None:
-        if behind:
+        if query.is_behind:
             return UndeterminedReason.INDEX_BEHIND
         if query.limitation is not None:
             return query.limitation

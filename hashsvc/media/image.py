@@ -97,12 +97,14 @@ def fingerprint_picture(picture: Image.Image, form: Format) -> MediaFingerprints
     """Hash a picture from `open_picture` that does not move.
 
     Gives pdq and phash, then the same two of the variant SHOWN where it differs. A picture whose
-    data end early is hashed as far as it goes, one of several pages by its first; both have
-    PARTLY_SEEN as their limitation. Raises MediaUnreadable when nothing can be decoded.
+    data end early is hashed as far as it goes, with UNREADABLE as its limitation, one of several
+    pages by its first, with PARTLY_SEEN. Raises MediaUnreadable when nothing can be decoded.
     """
-    unseen = _other_pages(picture, form)
+    detail = _other_pages(picture, form)
+    limitation = UndeterminedReason.PARTLY_SEEN if detail else None
     if not _load(picture, form):
-        unseen = "the picture's data end early or are damaged"
+        limitation = UndeterminedReason.UNREADABLE
+        detail = f"this {form.upper()} is cut short or damaged"
     ImageOps.exif_transpose(picture, in_place=True)
     fingerprints = _hashes(channels(picture))
     shown = as_shown(picture)
@@ -115,8 +117,8 @@ def fingerprint_picture(picture: Image.Image, form: Format) -> MediaFingerprints
         height=picture.height,
         duration_ms=None,
         fingerprints=fingerprints,
-        limitation=UndeterminedReason.PARTLY_SEEN if unseen else None,
-        detail=unseen,
+        limitation=limitation,
+        detail=detail,
     )
 
 

@@ -7,12 +7,12 @@ import grpc.aio
 
 from hashsvc import translate
 from hashsvc.config import Limits, Matching
-from hashsvc.errors import HashsvcError, InvalidRequest, LimitExceeded, MediaError, MediaUnreadable
+from hashsvc.errors import HashsvcError, InvalidRequest, MediaError, MediaUnreadable
 from hashsvc.lists import rules
 from hashsvc.lists.indexer import Indexer
 from hashsvc.matching.matcher import Matcher, Query
 from hashsvc.media import CHECK_RATE, DecoderPool
-from hashsvc.model import MediaType, Outcome, Verdict
+from hashsvc.model import MediaType, Outcome, UndeterminedReason, Verdict
 from hashsvc.rpc.errors import status
 from hashsvc.rpc.threads import Threads
 from hashsvc.rpc.uploads import Uploads
@@ -52,8 +52,7 @@ class MatchServicer(MatchServiceServicer):
 
     async def Check(self, request: pb.CheckRequest, context: Context) -> pb.CheckResponse:
         """Check fingerprints."""
-        query = self._query(request)
-        verdict = await self._check(query, request.min_revision, context)
+        (verdict,) = await self._judge([await self._query(request, context)])
         return pb.CheckResponse(verdict=translate.verdict_to_proto(verdict))
 
     async def CheckMedia(
@@ -61,15 +60,18 @@ class MatchServicer(MatchServiceServicer):
     ) -> pb.CheckMediaResponse:
         """Fingerprint a file in a sandbox and check it."""
         async with self._uploads.receive(request_iterator) as upload:
+            is_behind = await self._is_behind(upload.options.min_revision, context)
             try:
                 found = await self._decoders.fingerprint(upload.chunks, rate=CHECK_RATE)
             except MediaError as error:
-                return await self._check_unreadable(error, upload.options.min_revision, context)
-            query = Query(found.media_type, found.fingerprints, found.limitation, found.detail)
-            verdict = await self._check(query, upload.options.min_revision, context)
-        if found.limitation and found.media_type is MediaType.IMAGE and not verdict.matches:
+                return await self._check_unreadable(error, is_behind=is_behind)
+        query = Query(
+            found.media_type, found.fingerprints, found.limitation, found.detail, is_behind
+        )
+        (verdict,) = await self._judge([query])
+        if found.limitation is UndeterminedReason.UNREADABLE and not verdict.matches:
             # Half a picture that is not known says nothing of the whole.
-            raise MediaUnreadable(f"this {found.format.upper()} cannot be used: {found.detail}")
+            raise MediaUnreadable(found.detail)
         return pb.CheckMediaResponse(
             verdict=translate.verdict_to_proto(verdict),
             media_type=translate.media_type_to_proto(found.media_type),
@@ -82,26 +84,21 @@ class MatchServicer(MatchServiceServicer):
         async for request in request_iterator:
             yield await self._check_batch(request.checks, context)
 
-    async def _check(self, query: Query, min_revision: str, context: Context) -> Verdict:
-        behind = await self._is_behind(min_revision, context)
-        verdicts = await self._judge([query], behind=behind)
-        return verdicts[0]
-
-    async def _judge(self, queries: Sequence[Query], *, behind: bool) -> list[Verdict]:
+    async def _judge(self, queries: Sequence[Query]) -> list[Verdict]:
         if not self._matcher.is_quick(queries):
-            return await self._threads.check(self._matcher.check, queries, behind=behind)
-        searched = self._matcher.search(queries, behind=behind)
+            return await self._threads.check(self._matcher.check, queries)
+        searched = self._matcher.search(queries)
         if searched.is_near:
             return await self._threads.check(self._matcher.judge, searched)
         return self._matcher.judge(searched)
 
     async def _check_unreadable(
-        self, error: MediaError, min_revision: str, context: Context
+        self, error: MediaError, *, is_behind: bool
     ) -> pb.CheckMediaResponse:
         """Answer for a file that cannot be decoded: it may still be known by its digests."""
         if error.digests:
-            query = Query(MediaType.IMAGE, error.digests)
-            verdict = await self._check(query, min_revision, context)
+            query = Query(MediaType.IMAGE, error.digests, is_behind=is_behind)
+            (verdict,) = await self._judge([query])
             if verdict.outcome is Outcome.MATCH:
                 return pb.CheckMediaResponse(verdict=translate.verdict_to_proto(verdict))
         raise error
@@ -109,25 +106,18 @@ class MatchServicer(MatchServiceServicer):
     async def _check_batch(
         self, checks: Sequence[pb.CheckRequest], context: Context
     ) -> pb.CheckBatchResponse:
-        most = self._limits.max_batch_checks
         if not checks:
             raise InvalidRequest.of("checks", "give at least one check")
-        if len(checks) > most:
-            raise LimitExceeded(
-                f"the batch holds {len(checks):,} checks, {most:,} at most",
-                metadata={"limit": "max_batch_checks", "maximum": str(most)},
-            )
+        rules.check_limit("max_batch_checks", "checks", len(checks), self._limits.max_batch_checks)
         queries: list[Query] = []
         results: list[pb.CheckResult | None] = []
-        behind = False
         for check in checks:
             try:
-                queries.append(self._query(check))
-                behind |= await self._is_behind(check.min_revision, context)
+                queries.append(await self._query(check, context))
                 results.append(None)
             except HashsvcError as error:
                 results.append(pb.CheckResult(error=status(error)))
-        verdicts = iter(await self._judge(queries, behind=behind))
+        verdicts = iter(await self._judge(queries))
         return pb.CheckBatchResponse(
             results=[
                 result or pb.CheckResult(verdict=translate.verdict_to_proto(next(verdicts)))
@@ -135,17 +125,17 @@ class MatchServicer(MatchServiceServicer):
             ]
         )
 
-    def _query(self, request: pb.CheckRequest) -> Query:
+    async def _query(self, request: pb.CheckRequest, context: Context) -> Query:
         most = self._limits.max_check_fingerprints
-        if len(request.fingerprints) > most:
-            raise LimitExceeded(
-                f"the check holds {len(request.fingerprints):,} fingerprints, {most:,} at most",
-                metadata={"limit": "max_check_fingerprints", "maximum": str(most)},
-            )
-        media_type = translate.media_type_from_proto(request.media_type, "media_type")
+        rules.check_limit("max_check_fingerprints", "fingerprints", len(request.fingerprints), most)
         fingerprints = translate.fingerprints_from_proto(request.fingerprints, "")
         rules.check_fingerprints(fingerprints)
-        return Query(media_type, fingerprints, translate.limitation_from_proto(request.limitation))
+        return Query(
+            translate.media_type_from_proto(request.media_type, "media_type"),
+            fingerprints,
+            translate.limitation_from_proto(request.limitation),
+            is_behind=await self._is_behind(request.min_revision, context),
+        )
 
     async def _is_behind(self, min_revision: str, context: Context) -> bool:
         if not min_revision:

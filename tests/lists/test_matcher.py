@@ -328,9 +328,10 @@ def test_what_the_hasher_could_not_see_is_no_silent_no(desk: Desk) -> None:
 
 def test_an_index_that_is_behind_gives_no_plain_no(desk: Desk) -> None:
     """The caller asked for a newer revision than the index has."""
-    query = Query(MediaType.IMAGE, (pdq(PDQ),))
-    verdict = desk.matcher.check([query], behind=True)[0]
-    assert verdict.reason is UndeterminedReason.INDEX_BEHIND
+    behind = Query(MediaType.IMAGE, (pdq(PDQ),), is_behind=True)
+    first, second = desk.matcher.check([behind, Query(MediaType.IMAGE, (pdq(PDQ),))])
+    assert first.reason is UndeterminedReason.INDEX_BEHIND
+    assert second.outcome is Outcome.NO_MATCH
 
 
 def test_nothing_near_reads_no_store(desk: Desk) -> None:

@@ -135,12 +135,12 @@ def test_file_names_are_not_believed(picture: Image.Image, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("form", ["jpeg", "png"])
-def test_a_cut_picture_is_partly_seen(picture: Image.Image, form: str) -> None:
-    """A picture that ends early is hashed as far as it goes, and says so."""
+def test_a_cut_picture_is_hashed_as_far_as_it_goes(picture: Image.Image, form: str) -> None:
+    """And says that the rest could not be read."""
     data = saved(picture, form)
     found = look(data[: len(data) * 3 // 4])
-    assert found.limitation is UndeterminedReason.PARTLY_SEEN
-    assert "end early" in found.detail
+    assert found.limitation is UndeterminedReason.UNREADABLE
+    assert "cut short" in found.detail
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -13,7 +13,14 @@ import pytest
 from PIL import Image
 
 from hashsvc import testpattern
-from hashsvc.model import Algorithm, EntryDraft, Fingerprint, MediaType, Outcome
+from hashsvc.model import (
+    Algorithm,
+    EntryDraft,
+    Fingerprint,
+    MediaType,
+    Outcome,
+    UndeterminedReason,
+)
 from hashsvc_client import Client, ClientError, LimitReached
 from tests.harness import PROPAGANDA, running_node
 
@@ -117,6 +124,26 @@ def test_an_unreadable_file_is_still_known_by_its_digest(strict_node: str) -> No
         client.add_entries("acme/known", [EntryDraft(MediaType.IMAGE, (digest,), PROPAGANDA)])
         verdict = client.check_media(BytesIO(data))
         assert verdict.matches[0].best.algorithm is Algorithm.SHA256
+
+
+def test_a_known_picture_cut_short_still_matches(strict_node: str) -> None:
+    """What could be decoded is evidence; only without a match is it a refusal."""
+    data = testpattern.PATH.read_bytes()
+    with Client(strict_node) as client:
+        verdict = client.check_media(BytesIO(data[:-200]))
+        assert verdict.outcome is Outcome.MATCH
+        assert verdict.matches[0].best.algorithm is Algorithm.PDQ
+
+
+def test_a_picture_of_several_pages_is_undetermined(strict_node: str) -> None:
+    """It is sound, but only its first page was looked at."""
+    out = BytesIO()
+    with Image.open(BytesIO(picture("PNG"))) as first:
+        first.save(out, "TIFF", save_all=True, append_images=[first.rotate(90)])
+    with Client(strict_node) as client:
+        verdict = client.check_media(BytesIO(out.getvalue()))
+    assert verdict.reason is UndeterminedReason.PARTLY_SEEN
+    assert verdict.detail == "only the first of 2 pages was seen"
 
 
 def test_a_file_that_takes_too_long_is_ended(tmp_path: Path, shared_media: Path) -> None:
