@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import node
-from benchmarks.__main__ import main
+from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.datasets import RADIUS, make_codes, make_queries, score, truth_of
 
 
@@ -49,6 +49,13 @@ def test_check(tmp_path: Path) -> None:
     assert all(row["recall"] == 1 and row["wrong"] == 0 for row in asking)
 
 
+def test_freshness(tmp_path: Path) -> None:
+    """The first check after an answer sees it, idle and under load."""
+    rows = rows_of(tmp_path, "freshness", "--n", "50", "--repeat", "5")
+    assert [row["load"] for row in rows] == ["idle", "bulk contribution"]
+    assert all(row["entries"] == 5 and row["wrong"] == 0 for row in rows)
+
+
 def test_hashing(tmp_path: Path) -> None:
     """Pictures are made up where there are none; both hashes are near."""
     arguments = ["--images", str(tmp_path), "--count", "1", "--repeat", "1", "--sizes", "512x512"]
@@ -59,10 +66,10 @@ def test_hashing(tmp_path: Path) -> None:
 
 def test_all_runs_each_with_its_small_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows say which benchmark they are of; the small arguments are valid ones."""
-    for name in ("index", "contribute", "check", "hashing"):
+    for name in BENCHMARKS:
         monkeypatch.setattr(f"benchmarks.{name}.run", lambda _arguments: [{"ran": True}])
     rows = rows_of(tmp_path, "all")
-    assert [row["benchmark"] for row in rows] == ["index", "contribute", "check", "hashing"]
+    assert [row["benchmark"] for row in rows] == list(BENCHMARKS)
 
 
 def test_a_missed_match_fails_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
