@@ -128,10 +128,11 @@ class MatchServicer(MatchServiceServicer):
     async def _query(self, request: pb.CheckRequest, context: Context) -> Query:
         most = self._limits.max_check_fingerprints
         rules.check_limit("max_check_fingerprints", "fingerprints", len(request.fingerprints), most)
+        media_type = translate.media_type_from_proto(request.media_type, "media_type")
         fingerprints = translate.fingerprints_from_proto(request.fingerprints, "")
         rules.check_fingerprints(fingerprints)
         return Query(
-            translate.media_type_from_proto(request.media_type, "media_type"),
+            media_type,
             fingerprints,
             translate.limitation_from_proto(request.limitation),
             is_behind=await self._is_behind(request.min_revision, context),
