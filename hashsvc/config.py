@@ -52,7 +52,9 @@ class Limits(_Section):
     max_concurrent_checks: int = Field(default=256, gt=0)
     """Checks under way at once; the next is refused at once instead of queued."""
     max_concurrent_writes: int = Field(default=64, gt=0)
-    """Writes and open contribution streams at once."""
+    """Writes under way at once."""
+    max_concurrent_streams: int = Field(default=64, gt=0)
+    """Open AddEntries streams, and CheckBatch streams: idle ones take no other call's place."""
     max_concurrent_reads: int = Field(default=64, gt=0)
     """Look-ups of lists and entries at once."""
     max_concurrent_media: int = Field(default=32, gt=0)

@@ -30,10 +30,10 @@ class Admission:
         reads = _Room("look-ups", limits.max_concurrent_reads)
         self._rooms = {
             "Check": checks,
-            "CheckBatch": checks,
+            "CheckBatch": _Room("streams of checks", limits.max_concurrent_streams),
             "CheckMedia": media,
             "CreateList": writes,
-            "AddEntries": writes,
+            "AddEntries": _Room("streams of entries", limits.max_concurrent_streams),
             "AmendEntry": writes,
             "WithdrawEntry": writes,
             "GetList": reads,

@@ -60,7 +60,7 @@ def test_reflection_is_enough_to_call_it(node: str) -> None:
 def test_overload_is_refused_at_once(tmp_path: Path) -> None:
     """With a hint when to come back; a place that is freed is given again."""
     with (
-        running_node(tmp_path, limits={"max_concurrent_writes": 1}) as node,
+        running_node(tmp_path, limits={"max_concurrent_streams": 1}) as node,
         Client(node) as client,
     ):
         client.create_list("acme/known")
@@ -72,13 +72,14 @@ def test_overload_is_refused_at_once(tmp_path: Path) -> None:
         entry.entries.append(translate.draft_to_proto(pdq_draft(1)))
         held.put(entry)
         next(stream)
+        client.create_list("acme/other")
         with pytest.raises(LimitReached) as caught:
-            client.create_list("acme/other")
+            client.add_entries("acme/other", [pdq_draft(2)])
         assert caught.value.reason == "OVERLOADED"
         assert caught.value.retry_after_s
         held.put(None)
         assert list(stream) == []
-        client.create_list("acme/other")
+        client.add_entries("acme/other", [pdq_draft(2)])
 
 
 async def test_admission_counts_each_kind_apart() -> None:
@@ -87,7 +88,7 @@ async def test_admission_counts_each_kind_apart() -> None:
     admission.is_ready = True
     write, check = (
         Call(f"/hashsvc.v1.X/{name}", None)  # type: ignore[arg-type]
-        for name in ("AddEntries", "Check")
+        for name in ("WithdrawEntry", "Check")
     )
     async with admission.admit(write):
         async with admission.admit(check):
