@@ -310,10 +310,10 @@ class _Batch:
 
     def insert(self, connection: sa.Connection) -> None:
         """Write the rows that `add` gathered."""
-        connection.execute(sa.insert(schema.records), self._records)
+        _insert(connection, schema.records, self._records)
         if self._entries:
-            connection.execute(sa.insert(schema.entries), self._entries)
-            connection.execute(sa.insert(schema.fingerprints), self._fingerprints)
+            _insert(connection, schema.entries, self._entries)
+            _insert(connection, schema.fingerprints, self._fingerprints)
 
     def _add_entry(self, change: EntryAdded) -> None:
         draft = change.draft
@@ -357,6 +357,17 @@ class _Batch:
         values["update_time"] = _to_us(time)
         connection.execute(sa.update(entry).where(this).values(values))
         return entry_id
+
+
+def _insert(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert many rows, all with all columns, as the driver takes them.
+
+    SQLAlchemy's own handling of each value would be a quarter of the time of a contribution.
+    """
+    compiled = sa.insert(table).compile(dialect=connection.dialect)
+    names = compiled.positiontup
+    values = rows if names is None else [tuple(row[name] for name in names) for row in rows]
+    connection.exec_driver_sql(compiled.string, values)
 
 
 def _list_row(connection: sa.Connection, name: str) -> Any:
