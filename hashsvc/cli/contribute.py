@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -66,6 +66,8 @@ def contribute(
     """
     if not paths and not csv:
         raise typer.BadParameter("name at least one file, or use --csv")
+    if paths and not (basis and label):
+        raise typer.BadParameter("say --basis and at least one --label for the files")
     if severity.upper() not in Severity.__members__:
         raise typer.BadParameter("use low, medium, high or critical", param_hint="--severity")
     description = Description(
@@ -74,7 +76,7 @@ def contribute(
         basis=basis,
         severity=Severity[severity.upper()],
         incident=incident,
-        expire_time=None if expires is None else expires.astimezone(),
+        expire_time=None if expires is None else expires.replace(tzinfo=UTC),
         note=note,
     )
     if kind is ListKind.KNOWN and label and PURPOSES.isdisjoint(label):

@@ -45,6 +45,7 @@ def test_help_and_version() -> None:
     assert hashsvc("--version").stdout.startswith("hashsvc 0.")
     assert hashsvc("chek").returncode == 2
     assert hashsvc("check").returncode == 2
+    assert "--basis" in hashsvc("contribute", "--list", "acme/x", "a.png").stderr
 
 
 def test_hash_prints_what_the_library_finds(pictures: Path) -> None:
@@ -171,7 +172,6 @@ def test_a_csv_of_hashes(server: str, tmp_path: Path) -> None:
 def test_mistakes_are_told_in_a_line(server: str, pictures: Path, tmp_path: Path) -> None:
     """Without a traceback, with the status of an error."""
     for arguments, words in (
-        (("contribute", "--list", "acme/x", pictures / "a.png"), "labels"),
         ((*CONTRIBUTE, "Acme", pictures / "a.png"), "is not a list name"),
         (("withdraw", "acme/known#999", "--reason", "x"), "there is no entry"),
         (("lists", "acme/nothing"), "there is no list"),
