@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol
 
-from benchmarks import check, contribute, freshness, hashing, index, report
+from benchmarks import check, contribute, freshness, hashing, index, latency, report
 
 
 class Benchmark(Protocol):
@@ -27,6 +27,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "index": index,
     "contribute": contribute,
     "check": check,
+    "latency": latency,
     "freshness": freshness,
     "hashing": hashing,
 }

@@ -49,6 +49,14 @@ def test_check(tmp_path: Path) -> None:
     assert all(row["recall"] == 1 and row["wrong"] == 0 for row in asking)
 
 
+def test_latency(tmp_path: Path) -> None:
+    """Every call is made and answered rightly, the empty ones too."""
+    rows = rows_of(tmp_path, "latency", "--n", "100", "--rates", "50", "--seconds", "0.5")
+    assert [row["call"] for row in rows] == ["empty call (health Check)", "Check"]
+    assert (rows[1]["recall"], rows[1]["wrong"]) == (1, 0)
+    assert all(row["p50_ms"] <= row["p99.9_ms"] for row in rows)
+
+
 def test_freshness(tmp_path: Path) -> None:
     """The first check after an answer sees it, idle and under load."""
     rows = rows_of(tmp_path, "freshness", "--n", "50", "--repeat", "5")
