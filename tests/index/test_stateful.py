@@ -111,9 +111,9 @@ class HammingMachine(Machine):
     def held_snapshots_stay(self) -> None:
         """Nothing that came later shows in a snapshot: no add, remove, growth or compaction."""
         for snapshot, model in self.held:
-            live = snapshot.live_rows()
-            codes = map(bytes, snapshot.codes[live])
-            assert dict(zip(snapshot.keys[live].tolist(), codes, strict=True)) == model
+            keys, codes = snapshot.pairs()
+            assert len(keys) == len(model)
+            assert dict(zip(keys.tolist(), map(bytes, codes), strict=True)) == model
             assert snapshot.live == len(model)
 
 
