@@ -225,7 +225,8 @@ def _positions(ordered: Int64Array, keys: Int64Array) -> Int64Array:
     at = np.searchsorted(ordered, keys)
     inside = at < len(ordered)
     at = at[inside]
-    return at[ordered[at] == keys[inside]]
+    found: Int64Array = at[ordered[at] == keys[inside]]
+    return found
 
 
 @lru_cache(maxsize=1024)
