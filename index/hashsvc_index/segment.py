@@ -10,8 +10,8 @@ it every sum of one, two, ... words is below 0. So for this i
 
 Table i holds all rows by word i. A search looks into the buckets whose word differs in fewer than
 a[i] bits from the query's, that is the first condition, and reads there word i + 1 of each code,
-which stands beside the row's number, for the second. Of random codes that leaves about a quarter
-of one in a million; only those are compared in full. A code can meet the conditions in several
+which stands beside the row's number, for the second. Of random codes that leaves eleven in a
+million; only those are compared in full. A code can meet the conditions in several
 tables; it is reported in the first.
 
 For r = 31 and 256 bits every allowance is 2: 16 tables, 17 buckets in each.
@@ -138,7 +138,8 @@ class Segment:
     def live_pairs(self, version: int) -> tuple[Int64Array, CodeArray]:
         """Copies of the live keys and their codes, in the order of slots."""
         count = len(self.codes)
-        rows = np.concatenate([np.arange(count, dtype=np.uint32), self.extra_rows])
+        # Any other type of positions is far slower.
+        rows = np.concatenate([np.arange(count), self.extra_rows.astype(np.int64)])
         keys = self.keys
         if self.removed_at is not None:
             alive = self.removed_at - np.uint32(1) >= version
