@@ -4,7 +4,8 @@ Every kernel releases the GIL, is compiled when this module is imported (afterwa
 cache beside it), and takes read-only arrays, memory-mapped ones too. Codes come as uint64 words
 (n, w); "word i" of a code is its i-th run of 16 bits, of which there are m = 4 w.
 
-How a table works and why nothing is missed is told in `segment.py`.
+How a table works and why nothing is missed is told in `segment.py`. All is in one file because the
+cache notices changes of a kernel's own file alone.
 """
 
 from collections.abc import Callable
@@ -43,10 +44,21 @@ _WORDS = _input(types.uint64, 2)
 _FOUND = types.Array(types.int64, 2, "C")
 
 
+def _jit(*arguments: Any) -> Any:
+    options = {"nogil": True, "boundscheck": False}
+
+    def decorate(function: Any) -> Any:
+        try:
+            return numba.njit(*arguments, cache=True, **options)(function)
+        except RuntimeError:
+            # No folder for the cache can be written: compiled anew at each start.
+            return numba.njit(*arguments, **options)(function)
+
+    return decorate
+
+
 def _compiled(*signature: Any) -> Callable[[_Function], _Function]:
-    made: Callable[[_Function], _Function] = numba.njit(
-        signature[0](*signature[1:]), nogil=True, cache=True, boundscheck=False
-    )
+    made: Callable[[_Function], _Function] = _jit(signature[0](*signature[1:]))
     return made
 
 
@@ -58,7 +70,7 @@ def _inlined(function: _Function) -> _Function:
 def _helper(function: _Function) -> _Function:
     # Compiled apart: in one function with the arrays of results, numba counts references to
     # those at every turn of the innermost loop.
-    made: _Function = numba.njit(nogil=True, cache=True, boundscheck=False)(function)
+    made: _Function = _jit()(function)
     return made
 
 
