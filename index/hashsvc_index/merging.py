@@ -45,19 +45,23 @@ class Snapshot:
 def sources(now: Snapshot, growth: int) -> tuple[Segment | Tail, ...]:
     """The parts to merge next; none if all is well.
 
-    Sealed tails are merged with the segments that are not `growth` times as great as all that is
-    merged with them already; so each segment is that much greater than all smaller ones, and there
-    are few. A segment with too many dead slots is written anew.
+    Sealed tails come first, alone, since they are compared whole as long as they wait. Then
+    segments: each is to be `growth` times as great as all smaller ones, so there are few. One with
+    too many dead slots is written anew.
     """
     if now.sealed:
-        chosen: list[Segment | Tail] = list(now.sealed)
-        total = sum(part.live for part in chosen)
-        for segment in sorted(now.segments, key=lambda segment: segment.live):
-            if segment.live >= growth * total or segment.live + total > MAX_ROWS:
-                break
-            chosen.append(segment)
-            total += segment.live
-        return tuple(chosen)
+        return now.sealed
+    chosen = 0
+    total = 0
+    ascending = sorted(now.segments, key=lambda segment: segment.live)
+    for number, segment in enumerate(ascending):
+        if number and total + segment.live > MAX_ROWS:
+            break
+        if number and segment.live < growth * total:
+            chosen = number + 1
+        total += segment.live
+    if chosen:
+        return tuple(ascending[:chosen])
     for segment in now.segments:
         dead = len(segment.keys) - segment.live
         if dead > max(REBUILD_ROWS, DEAD_SHARE * len(segment.keys)):

@@ -17,6 +17,7 @@ tables; it is reported in the first.
 For r = 31 and 256 bits every allowance is 2: 16 tables, 17 buckets in each.
 """
 
+import mmap
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -165,8 +166,7 @@ class Segment:
         """This segment with these live slots stamped; `version` is published later."""
         stamps = self.removed_at
         if stamps is None:
-            # Zeros that nobody touches cost no memory.
-            stamps = np.zeros(len(self.keys), np.uint32)
+            stamps = _zeros(len(self.keys))
         stamps[slots] = version
         return replace(self, removed_at=stamps, live=self.live - len(slots))
 
@@ -219,6 +219,15 @@ class Segment:
 
 
 _NOTHING = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int32))
+
+
+def _zeros(count: int) -> Stamps:
+    """uint32 (count,) of zeros, of which those that nobody touches cost neither memory nor time.
+
+    numpy would ask for huge pages, each of which is cleared whole at the first touch.
+    """
+    private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+    return np.frombuffer(mmap.mmap(-1, max(4 * count, 1), flags=private), np.uint32, count)
 
 
 def _positions(ordered: Int64Array, keys: Int64Array) -> Int64Array:
