@@ -34,6 +34,8 @@ ROOMS = (
 # Outside packages and the only rooms that may import them.
 KEPT_IN = {
     "faiss": {"hashsvc_index"},
+    "llvmlite": {"hashsvc_index"},
+    "numba": {"hashsvc_index"},
     "sqlalchemy": {"hashsvc.store"},
     "alembic": {"hashsvc.store"},
     "grpc": {"hashsvc.rpc", "hashsvc.server", "hashsvc_client", "hashsvc.v1"},

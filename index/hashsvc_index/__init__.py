@@ -17,12 +17,18 @@
 
 from hashsvc_index.bruteforce import brute_force
 from hashsvc_index.digest import DigestIndex
-from hashsvc_index.errors import CodeIndexError, DuplicateKeyError, InvalidInputError
+from hashsvc_index.errors import (
+    CodeIndexError,
+    CorruptIndexError,
+    DuplicateKeyError,
+    InvalidInputError,
+)
 from hashsvc_index.hamming import HammingIndex
 from hashsvc_index.hits import Hits
 
 __all__ = [
     "CodeIndexError",
+    "CorruptIndexError",
     "DigestIndex",
     "DuplicateKeyError",
     "HammingIndex",

@@ -1,57 +1,90 @@
 """Exact lookup of digests (SHA-256, MD5, SHA-1) by the contract of the radius search."""
 
-import threading
+from pathlib import Path
 
 import numpy as np
 
-from hashsvc_index.arrays import (
-    CodeArray,
-    Int64Array,
-    checked_codes,
-    checked_keys,
-    checked_pairs,
-    code_width,
-)
-from hashsvc_index.errors import DuplicateKeyError
+from hashsvc_index.arrays import CodeArray, Int64Array, checked_codes, checked_pairs, code_width
+from hashsvc_index.hamming import HammingIndex
 from hashsvc_index.hits import Hits
+
+# Comparing a digest with all of so many costs about as much as looking into a segment twice.
+_SEAL_ROWS = 4096
+_WORD = 8
 
 
 class DigestIndex:
     """Keys with digests; finds every key that has exactly the digest asked for.
 
-    Many keys may share a digest. Any number of threads may search while others add and remove:
-    writers take turns under a lock, readers take none. A search looks each digest up at one
-    moment, but different digests at different moments, so it may see a part of an `add` or
-    `remove` that is still under way. A key whose `add` returned before a search began, and that
-    nobody removed, is found.
-
-    Made of dictionaries: measured at a million SHA-256 digests, 180 bytes a key where digests
-    differ and 217 where all keys share one; 5 us a look-up.
+    Many keys may share a digest. A digest is a code that is searched with a radius of 0, for which
+    one table is enough; so all that `HammingIndex` says of threads, moments and files holds here.
 
     Args:
         bits: length of a digest, a positive multiple of 8 (256 for SHA-256).
+        seal_rows, background: as for `HammingIndex`.
 
     Raises:
         ValueError: `bits` is not one.
     """
 
-    # Readers touch `_holders` and the inner dictionaries only in single steps of the
-    # interpreter (one `get`, one copy to a list); all changes are made under `_writer`.
-
-    def __init__(self, bits: int) -> None:
+    def __init__(self, bits: int, *, seal_rows: int = _SEAL_ROWS, background: bool = True) -> None:
         self._width = code_width(bits)
-        self._writer = threading.Lock()
-        self._digests: dict[int, bytes] = {}
-        self._holders: dict[bytes, int | dict[int, None]] = {}
+        self._index = HammingIndex(
+            _padded_bits(bits), seal_rows=seal_rows, table_radius=0, background=background
+        )
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        *,
+        bits: int,
+        verify: bool = True,
+        seal_rows: int = _SEAL_ROWS,
+        background: bool = True,
+    ) -> "DigestIndex":
+        """Open what `save` wrote; see `HammingIndex.open`."""
+        index = cls(bits, background=background)
+        index._index = HammingIndex.open(
+            folder,
+            bits=_padded_bits(bits),
+            verify=verify,
+            seal_rows=seal_rows,
+            table_radius=0,
+            background=background,
+        )
+        return index
+
+    def save(self, folder: Path, revision: int) -> None:
+        """Write the index as it is at one moment; see `HammingIndex.save`."""
+        self._index.save(folder, revision)
+
+    @property
+    def revision(self) -> int:
+        """The revision of the last `save`, or of what was opened; 0 for a new index."""
+        return self._index.revision
+
+    def close(self) -> None:
+        """Wait for the merge that is under way, and begin no other; searching still works."""
+        self._index.close()
+
+    def settle(self) -> None:
+        """Wait until no merge is under way or due; raises what the last one failed with."""
+        self._index.settle()
 
     @property
     def bits(self) -> int:
         """Length of a digest in bits."""
         return 8 * self._width
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays, spare capacity, removed rows and mapped files included."""
+        return self._index.nbytes
+
     def __len__(self) -> int:
         """Live keys."""
-        return len(self._digests)
+        return len(self._index)
 
     def add(self, keys: Int64Array, codes: CodeArray) -> None:
         """Add all of these, or none: they are found when this returns.
@@ -65,16 +98,7 @@ class DigestIndex:
             ValueError: wrong dtype, shape or width.
         """
         keys, codes = checked_pairs(keys, codes, self._width)
-        digests = dict(zip(keys.tolist(), self._split(codes), strict=True))
-        if len(digests) < len(keys):
-            values, counts = np.unique(keys, return_counts=True)
-            raise DuplicateKeyError(values[counts > 1].tolist())
-        with self._writer:
-            present = digests.keys() & self._digests.keys()
-            if present:
-                raise DuplicateKeyError(present)
-            for key, digest in digests.items():
-                self._hold(key, digest)
+        self._index.add(keys, self._padded(codes))
 
     def remove(self, keys: Int64Array) -> int:
         """Remove the live ones among these keys, and return how many those were.
@@ -85,8 +109,7 @@ class DigestIndex:
         Raises:
             ValueError: wrong dtype or shape.
         """
-        with self._writer:
-            return sum(self._drop(key) for key in checked_keys(keys).tolist())
+        return self._index.remove(keys)
 
     def search(self, codes: CodeArray) -> Hits:
         """Find every live key that has one of these digests; every distance is 0.
@@ -97,43 +120,14 @@ class DigestIndex:
         Raises:
             ValueError: wrong dtype, shape or width.
         """
-        query: list[int] = []
-        key: list[int] = []
-        for number, digest in enumerate(self._split(checked_codes(codes, self._width))):
-            holders = self._holders.get(digest)
-            if holders is None:
-                continue
-            found = [holders] if isinstance(holders, int) else list(holders)
-            query.extend([number] * len(found))
-            key.extend(found)
-        return Hits.ordered(
-            np.array(query, np.int64), np.array(key, np.int64), np.zeros(len(key), np.int32)
-        )
+        return self._index.search(self._padded(checked_codes(codes, self._width)), 0)
 
-    def _split(self, codes: CodeArray) -> list[bytes]:
-        joined = codes.tobytes()
-        return [joined[at : at + self._width] for at in range(0, len(joined), self._width)]
+    def _padded(self, codes: CodeArray) -> CodeArray:
+        """With zeros up to a whole number of words."""
+        missing = -self._width % _WORD
+        return np.pad(codes, ((0, 0), (0, missing))) if missing else codes
 
-    def _hold(self, key: int, digest: bytes) -> None:
-        holders = self._holders.get(digest)
-        if holders is None:
-            self._holders[digest] = key
-        elif isinstance(holders, int):
-            self._holders[digest] = {holders: None, key: None}
-        else:
-            holders[key] = None
-        self._digests[key] = digest
 
-    def _drop(self, key: int) -> bool:
-        digest = self._digests.pop(key, None)
-        if digest is None:
-            return False
-        holders = self._holders[digest]
-        if isinstance(holders, int):
-            del self._holders[digest]
-        elif len(holders) > 2:
-            del holders[key]
-        else:
-            (other,) = holders.keys() - {key}
-            self._holders[digest] = other
-        return True
+def _padded_bits(bits: int) -> int:
+    width = code_width(bits)
+    return 8 * (width + -width % _WORD)

@@ -25,3 +25,7 @@ class DuplicateKeyError(CodeIndexError):
         shown = ", ".join(str(key) for key in self.keys[: self._SHOWN])
         more = f" and {len(self.keys) - self._SHOWN} more" if len(self.keys) > self._SHOWN else ""
         super().__init__(f"keys already in the index, or twice in the call: {shown}{more}")
+
+
+class CorruptIndexError(CodeIndexError):
+    """A saved index is missing, torn, damaged, or not one of these; make it again."""

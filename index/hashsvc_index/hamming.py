@@ -1,16 +1,16 @@
 """Exact radius search over binary codes that change while they are searched.
 
-Who owns what. The rows of an index are append-only buffers with spare capacity. What readers may
-see is one immutable `_Snapshot`: the buffers, how many rows of them count, and the version of the
-removals. Writers take turns under a lock; readers take none, only one reference to a snapshot.
+Who owns what. An index is a few immutable segments (`segment.py`), sealed tails that wait to become
+one, and the tail to which writers append (`tail.py`). What readers may see is one immutable
+`Snapshot` of those with the version of the removals. Writers take turns under a lock; readers take
+none, only one reference to a snapshot.
 
-- `codes`, `keys`: a writer fills rows at and beyond the published count, then publishes a snapshot
-  with a greater count. A row below a published count is never written again.
-- `removed_at`: a writer stamps a row with the next version, then publishes that version. A reader
-  holds a row for live while its stamp is greater than the reader's version, so it does not matter
-  to a reader whether it meets the stamp or not.
-- Growing, compacting and reordering copy to new buffers; the old ones stay as they were for the
-  readers that hold them, and go with the last.
+- A removal stamps the key's place with the next version, then publishes that version.
+- A tail that is long enough is sealed: the writer goes on with an empty one.
+- One thread in the background, at most, makes segments of sealed tails and of smaller segments. It
+  reads a snapshot, works without the lock, then takes it to stamp in the new segment what was
+  removed in the meantime, and publishes the new segment in the place of what it was made of. Who
+  still reads the old parts may go on: they stay as they were, and go with their last reader.
 
 So a search sees the index as it was at one moment: each add and each remove whole or not at all,
 and in the order in which they were made.
@@ -18,12 +18,12 @@ and in the order in which they were made.
 
 import contextlib
 import threading
-from dataclasses import dataclass, replace
-from typing import TypeAlias
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from hashsvc_index import files
 from hashsvc_index.arrays import (
     CodeArray,
     Int64Array,
@@ -35,58 +35,12 @@ from hashsvc_index.arrays import (
 )
 from hashsvc_index.errors import DuplicateKeyError
 from hashsvc_index.hits import Hits
-from hashsvc_index.scan import scan
+from hashsvc_index.merging import Snapshot, merged, sources
+from hashsvc_index.segment import Segment, has_tables
+from hashsvc_index.tail import Tail, empty_tail
 
-_Stamps: TypeAlias = npt.NDArray[np.uint32]
-
-# A version is spent only on a call that removes a row, so the stamps outlast four billion rows.
-_NEVER = np.iinfo(np.uint32).max
-
-# Below this many rows, dead or unordered ones are not worth a copy.
-_REBUILD_ROWS = 64
-_DEAD_SHARE = 1 / 4
-_UNORDERED_SHARE = 1 / 8
-
-
-@dataclass(frozen=True, slots=True)
-class _Snapshot:
-    """What one search sees.
-
-    The buffers are longer than `count`; the rows beyond belong to the writer.
-    `ascending`: the keys of this many first rows, dead ones too, are strictly ascending.
-    """
-
-    codes: CodeArray
-    keys: Int64Array
-    removed_at: _Stamps
-    count: int
-    version: int
-    live: int
-    ascending: int
-
-    def is_live(self, rows: Int64Array) -> npt.NDArray[np.bool_]:
-        """Which of these rows have not been removed."""
-        return self.removed_at[rows] > self.version
-
-    def live_rows(self) -> Int64Array:
-        """Every live row, ascending."""
-        return np.flatnonzero(self.removed_at[: self.count] > self.version)
-
-    def precedes(self, keys: Int64Array) -> bool:
-        """Whether every row, dead ones too, is in order and has a key below the first of `keys`."""
-        if self.ascending < self.count:
-            return False
-        return not self.count or bool(self.keys[self.count - 1] < keys[0])
-
-    def rows_of(self, keys: Int64Array) -> Int64Array:
-        """The live rows that hold any of `keys` (ascending): O(log n) a key, and the unordered."""
-        ordered = self.keys[: self.ascending]
-        at = np.searchsorted(ordered, keys)
-        inside = at < self.ascending
-        found = at[inside][ordered[at[inside]] == keys[inside]]
-        unordered = np.isin(self.keys[self.ascending : self.count], keys)
-        rows = np.concatenate([found, np.flatnonzero(unordered) + self.ascending])
-        return rows[self.is_live(rows)]
+_SEAL_ROWS = 16_384
+_GROWTH = 4
 
 
 class HammingIndex:
@@ -96,21 +50,131 @@ class HammingIndex:
     makes anyone wait, releases the GIL, and sees the index as it was at one moment. A key whose
     `add` returned before a search began, and that nobody removed, is found.
 
-    Every search compares with every code (FAISS, about 1 ms a query for a million codes of 256
-    bits on one core). Adding keys that are greater than all before costs time for those alone;
-    other orders work, with a scan of up to an eighth of the keys for each call.
+    Codes of 64, 128, ... bits are searched by tables, up to a radius below three sixteenths of
+    their length; the newest ones, other codes, and greater radii by comparing with every code
+    (FAISS, about 1 ms a query for a million codes of 256 bits on one core). Adding keys that are
+    greater than all before costs time for those alone; other orders work, with a scan of up to an
+    eighth of the newest keys for each call.
 
     Args:
         bits: length of a code, a positive multiple of 8.
+        seal_rows: a tail of so many codes becomes a segment.
+        growth: how many times greater than all smaller ones a segment is at least.
+        table_radius: make only the tables that searches up to this radius need.
+        background: False leaves the making of segments to `settle`.
 
     Raises:
         ValueError: `bits` is not one.
     """
 
-    def __init__(self, bits: int) -> None:
+    def __init__(
+        self,
+        bits: int,
+        *,
+        seal_rows: int = _SEAL_ROWS,
+        growth: int = _GROWTH,
+        table_radius: int | None = None,
+        background: bool = True,
+    ) -> None:
         self._width = code_width(bits)
+        self._seal_rows = seal_rows if has_tables(self._width) else None
+        self._growth = growth
+        self._table_count = None if table_radius is None else table_radius + 1
+        self._background = background
         self._writer = threading.Lock()
-        self._snapshot = _empty(self._width, 0)
+        self._merging = threading.Lock()
+        self._worker: threading.Thread | None = None
+        self._failure: BaseException | None = None
+        self._closed = False
+        # What was removed since the merge under way began; None while there is none.
+        self._removed: list[tuple[int, Int64Array]] | None = None
+        self._saved: files.Saved | None = None
+        self._revision = 0
+        self._snapshot = Snapshot((), (), empty_tail(self._width, 0), version=0, live=0)
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        *,
+        bits: int,
+        verify: bool = True,
+        seal_rows: int = _SEAL_ROWS,
+        growth: int = _GROWTH,
+        table_radius: int | None = None,
+        background: bool = True,
+    ) -> "HammingIndex":
+        """Open what `save` wrote; its segments stay in their files and are shared by processes.
+
+        Args:
+            folder: where it was saved.
+            bits: the length of a code that is expected.
+            verify: read all and compare checksums, which also brings the pages into memory.
+                Without it only sizes, headers and all that could lead a search astray in memory
+                is checked: a damaged code or entry goes unnoticed.
+            seal_rows, growth, table_radius, background: as for a new index.
+
+        Raises:
+            CorruptIndexError: nothing was saved there, or not this, or it is torn or damaged.
+        """
+        index = cls(
+            bits,
+            seal_rows=seal_rows,
+            growth=growth,
+            table_radius=table_radius,
+            background=background,
+        )
+        index._snapshot, index._saved = files.read(folder, bits, verify=verify)
+        index._revision = index._saved.revision
+        with index._writer:
+            index._tidy()
+        return index
+
+    def save(self, folder: Path, revision: int) -> None:
+        """Write the index as it is at one moment; writers and readers go on meanwhile.
+
+        The folder changes from the old state to the new one at one moment, or not at all if this
+        is interrupted. Segments that are there already are not written again.
+
+        Args:
+            folder: made if it is missing; nothing else may be kept in it, and one index at a
+                time may save to it.
+            revision: any int64, handed back by `revision` after `open`.
+
+        Raises:
+            OSError: the disk.
+        """
+        with self._merging:
+            now = self._snapshot
+            self._saved = files.write(folder, self.bits, revision, now, self._saved)
+            self._revision = revision
+
+    @property
+    def revision(self) -> int:
+        """The revision of the last `save`, or of what was opened; 0 for a new index."""
+        return self._revision
+
+    def close(self) -> None:
+        """Wait for the merge that is under way, and begin no other; searching still works."""
+        self._closed = True
+        worker = self._worker
+        if worker is not None:
+            worker.join()
+
+    def settle(self) -> None:
+        """Wait until no merge is under way or due.
+
+        Raises:
+            BaseException: what the last merge failed with.
+        """
+        while self._merge_once():
+            pass
+        worker = self._worker
+        if worker is not None:
+            worker.join()
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
 
     @property
     def bits(self) -> int:
@@ -119,9 +183,8 @@ class HammingIndex:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the buffers, spare capacity and removed rows not yet compacted included."""
-        now = self._snapshot
-        return now.codes.nbytes + now.keys.nbytes + now.removed_at.nbytes
+        """Bytes of all arrays, spare capacity, removed rows and mapped files included."""
+        return sum(part.nbytes for part in self._snapshot.parts)
 
     def __len__(self) -> int:
         """Live keys."""
@@ -162,13 +225,24 @@ class HammingIndex:
         keys = np.unique(checked_keys(keys))
         with self._writer:
             now = self._snapshot
-            rows = now.rows_of(keys)
-            if len(rows):
-                version = now.version + 1
-                now.removed_at[rows] = version
-                self._snapshot = replace(now, version=version, live=now.live - len(rows))
+            version = now.version + 1
+            removed = 0
+            parts: list[Segment | Tail] = []
+            gone: list[Int64Array] = []
+            for part in now.parts:
+                slots = part.slots_of(keys)
+                slots = slots[part.is_live(slots, now.version)]
+                if len(slots):
+                    removed += len(slots)
+                    gone.append(part.keys_at(slots))
+                    part = part.with_removed(slots, version)
+                parts.append(part)
+            if removed:
+                if self._removed is not None:
+                    self._removed.append((version, np.concatenate(gone)))
+                self._snapshot = _arranged(parts, version, now.live - removed)
                 self._tidy()
-        return len(rows)
+        return removed
 
     def search(self, codes: CodeArray, radius: int) -> Hits:
         """Find every live key within `radius` bits of each code: no more, no fewer.
@@ -182,66 +256,122 @@ class HammingIndex:
         """
         codes = checked_codes(codes, self._width)
         radius = checked_radius(radius)
+        radius = min(radius, self.bits)
         now = self._snapshot
-        query, row, distance = scan(now.codes[: now.count], codes, radius)
-        if not len(row):
+        found = []
+        for part in now.parts:
+            if part.live:
+                query, slot, distance = part.search(codes, radius)
+                if len(slot):
+                    live = part.is_live(slot, now.version)
+                    found.append((query[live], part.keys_at(slot[live]), distance[live]))
+        if not found:
             return Hits.empty()
-        live = now.is_live(row)
-        return Hits.ordered(query[live], now.keys[row[live]], distance[live])
+        if len(found) == 1:
+            return Hits.ordered(*found[0])
+        queries, keys, distances = zip(*found, strict=True)
+        return Hits.ordered(
+            np.concatenate(queries), np.concatenate(keys), np.concatenate(distances)
+        )
 
     def _append(self, keys: Int64Array, codes: CodeArray) -> None:
         now = self._snapshot
-        if not now.precedes(keys):
-            present = now.keys[now.rows_of(keys)]
-            if len(present):
-                raise DuplicateKeyError(present.tolist())
-        if now.count + len(keys) > len(now.keys):
-            now = _rebuilt(now, room=len(keys))
-        ordered = now.precedes(keys)
-        first, count = now.count, now.count + len(keys)
-        now.codes[first:count] = codes
-        now.keys[first:count] = keys
-        now.removed_at[first:count] = _NEVER
-        self._snapshot = replace(
-            now,
-            count=count,
-            live=now.live + len(keys),
-            ascending=count if ordered else now.ascending,
-        )
+        present = [
+            part.keys_at(slots[part.is_live(slots, now.version)])
+            for part in now.parts
+            if len(slots := part.slots_of(keys))
+        ]
+        if any(map(len, present)):
+            raise DuplicateKeyError(np.concatenate(present).tolist())
+        tail = now.tail.appended(keys, codes, now.version)
+        self._snapshot = replace(now, tail=tail, live=now.live + len(keys))
         self._tidy()
 
     def _tidy(self) -> None:
-        """Copy the rows to new buffers if too many are dead or out of order."""
+        """Copy the tail's rows if too many are dead or out of order; seal it if it is long."""
         now = self._snapshot
-        dead, unordered = now.count - now.live, now.count - now.ascending
-        if dead > max(_REBUILD_ROWS, _DEAD_SHARE * now.count) or unordered > max(
-            _REBUILD_ROWS, _UNORDERED_SHARE * now.count
-        ):
-            # The change itself is made; thrift can wait for memory.
-            with contextlib.suppress(MemoryError):
-                self._snapshot = _rebuilt(now)
+        # The change itself is made; thrift can wait for memory.
+        with contextlib.suppress(MemoryError):
+            if now.tail.is_untidy():
+                now = replace(now, tail=now.tail.rebuilt(now.version))
+            if self._seal_rows is not None and now.tail.count >= self._seal_rows:
+                now = replace(now, sealed=(*now.sealed, now.tail), tail=empty_tail(self._width, 0))
+            self._snapshot = now
+        if self._background and self._worker is None and not self._closed and self._due():
+            self._worker = threading.Thread(
+                target=self._work, name="index-merge", args=(), daemon=True
+            )
+            self._worker.start()
+
+    def _due(self) -> bool:
+        return bool(sources(self._snapshot, self._growth))
+
+    def _work(self) -> None:
+        """Merge until nothing is due; who comes too late to be seen here starts another thread."""
+        try:
+            while not self._closed and self._merge_once():
+                pass
+        except BaseException as failure:
+            # Searches go on with the parts as they are; the next change tries again.
+            self._failure = failure
+            with self._writer:
+                self._worker = None
+            return
+        with self._writer:
+            self._worker = None
+            if not self._closed:
+                self._tidy()
+
+    def _merge_once(self) -> bool:
+        """Make the merge that is due; False if there is none."""
+        with self._merging:
+            with self._writer:
+                before = self._snapshot
+                chosen = sources(before, self._growth)
+                if not chosen:
+                    return False
+                self._removed = []
+            try:
+                made = list(merged(chosen, before.version, self._table_count))
+            except BaseException:
+                with self._writer:
+                    self._removed = None
+                raise
+            with self._writer:
+                self._publish(before, chosen, made)
+            return True
+
+    def _publish(
+        self, before: Snapshot, chosen: tuple[Segment | Tail, ...], made: list[Segment]
+    ) -> None:
+        """Put what was made in the place of what it was made of."""
+        removed, self._removed = self._removed or [], None
+        for version, keys in removed:
+            for number, segment in enumerate(made):
+                slots = segment.slots_of(np.sort(keys))
+                # A key that was removed, added and removed again left here the first time.
+                slots = slots[segment.is_live(slots, self._snapshot.version)]
+                if len(slots):
+                    segment = segment.with_removed(slots, version)
+                made[number] = segment
+        now = self._snapshot
+        # Parts keep their places while a merge is under way; sealed ones only become more.
+        kept = [
+            segment
+            for old, segment in zip(before.segments, now.segments, strict=True)
+            if all(old is not part for part in chosen)
+        ]
+        sealed = now.sealed[sum(isinstance(part, Tail) for part in chosen) :]
+        segments = sorted(
+            (part for part in [*kept, *made] if part.live),
+            key=lambda part: part.live,
+            reverse=True,
+        )
+        self._snapshot = replace(now, segments=tuple(segments), sealed=sealed)
 
 
-def _empty(width: int, capacity: int) -> _Snapshot:
-    return _Snapshot(
-        codes=np.empty((capacity, width), np.uint8),
-        keys=np.empty(capacity, np.int64),
-        removed_at=np.empty(capacity, np.uint32),
-        count=0,
-        version=0,
-        live=0,
-        ascending=0,
-    )
-
-
-def _rebuilt(old: _Snapshot, room: int = 0) -> _Snapshot:
-    """The live rows in key order in new buffers that have room for more, a fifth to spare."""
-    rows = old.live_rows()
-    rows = rows[np.argsort(old.keys[rows], kind="stable")]
-    count, needed = len(rows), len(rows) + room
-    new = _empty(old.codes.shape[1], needed + needed // 4)
-    # Any other mode than clip makes a copy of the output on the way.
-    np.take(old.codes, rows, axis=0, out=new.codes[:count], mode="clip")
-    np.take(old.keys, rows, out=new.keys[:count], mode="clip")
-    new.removed_at[:count] = _NEVER
-    return replace(new, count=count, live=count, ascending=count)
+def _arranged(parts: list[Segment | Tail], version: int, live: int) -> Snapshot:
+    """A snapshot of these parts: segments, sealed tails, the tail."""
+    segments = tuple(part for part in parts if isinstance(part, Segment))
+    tails = [part for part in parts if isinstance(part, Tail)]
+    return Snapshot(segments, tuple(tails[:-1]), tails[-1], version, live)

@@ -156,7 +156,7 @@ def test_a_search_under_way_sees_the_moment_it_began(
 
     def scan_late(*arguments: Any) -> Any:
         monkeypatch.undo()
-        buffers = {id(index._snapshot.codes)}
+        buffers = {id(index._snapshot.tail.codes)}
         for change in (
             lambda: index.remove(np.arange(500, 520)),
             lambda: index.add(np.arange(900, 1000), codes[900:]),
@@ -164,11 +164,11 @@ def test_a_search_under_way_sees_the_moment_it_began(
             lambda: index.remove(np.arange(500, 900)),
         ):
             change()
-            buffers.add(id(index._snapshot.codes))
+            buffers.add(id(index._snapshot.tail.codes))
         assert len(buffers) >= 3
         return scan(*arguments)
 
-    monkeypatch.setattr("hashsvc_index.hamming.scan", scan_late)
+    monkeypatch.setattr("hashsvc_index.tail.scan", scan_late)
     assert rows(index.search(codes, bits)) == before
     assert len(index) == 400
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import hashsvc_index
-from hashsvc_index import DigestIndex, HammingIndex, hamming
+from hashsvc_index import DigestIndex, HammingIndex, hamming, tail
 from tests.index.support import Row, random_codes, rows
 
 LIBRARY = str(Path(hashsvc_index.__file__).parent)
@@ -75,16 +75,17 @@ SINGLE = ("add to one", "add above", "remove one")
 @pytest.fixture(autouse=True)
 def _poisoned_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fill new buffers with live rows that nobody added."""
-    plain = hamming._empty
+    plain = tail.empty_tail
 
     def poisoned(width: int, capacity: int) -> Any:
         made = plain(width, capacity)
         made.codes.fill(255)
         made.keys.fill(-7)
-        made.removed_at.fill(hamming._NEVER)
+        made.removed_at.fill(tail.NEVER)
         return made
 
-    monkeypatch.setattr(hamming, "_empty", poisoned)
+    monkeypatch.setattr(tail, "empty_tail", poisoned)
+    monkeypatch.setattr(hamming, "empty_tail", poisoned)
 
 
 def filled(make: Any) -> Any:

@@ -1,5 +1,7 @@
 """Any order of adds, removes and searches, against a dictionary and brute force."""
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from hashsvc_index import DigestIndex, DuplicateKeyError, HammingIndex, Hits, brute_force
 from hashsvc_index.arrays import CodeArray, Int64Array
 from tests.index.support import clumped_codes, rows
+
+
+def _interrupted(*_: Any) -> None:
+    raise InterruptedError
+
 
 SEEDS = st.integers(0, 2**32 - 1)
 SIZES = st.one_of(st.integers(0, 5), st.integers(60, 300))
@@ -24,8 +31,13 @@ class Machine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.index: Any = (DigestIndex if self.exact else HammingIndex)(self.bits)
+        self.make: Any = DigestIndex if self.exact else HammingIndex
+        # Small enough that every run has segments, and merges wait for their rule.
+        self.options: dict[str, Any] = {"seal_rows": 40, "background": False}
+        self.index: Any = self.make(self.bits, **self.options)
         self.model: dict[int, bytes] = {}
+        self.saved: tuple[int, dict[int, bytes]] | None = None
+        self.folder = tempfile.TemporaryDirectory()
 
     def arrays(self) -> tuple[Int64Array, CodeArray]:
         """The model as keys and codes."""
@@ -88,6 +100,41 @@ class Machine(RuleBasedStateMachine):
         truth = brute_force(codes, keys, wanted, 0 if self.exact else radius)
         assert rows(self.look(wanted, radius)) == rows(truth)
 
+    @rule()
+    def merge(self) -> None:
+        """Make segments of what is sealed, and merge them."""
+        self.index.settle()
+
+    @rule(revision=st.integers(-(2**63), 2**63 - 1))
+    def save(self, revision: int) -> None:
+        """Save; later changes are not part of it."""
+        self.index.save(Path(self.folder.name), revision)
+        self.saved = (revision, dict(self.model))
+
+    @precondition(lambda self: self.saved is not None)
+    @rule(verify=st.booleans())
+    def crash(self, *, verify: bool) -> None:
+        """Lose what is in memory, and open what was saved last."""
+        assert self.saved is not None
+        path = Path(self.folder.name)
+        self.index = self.make.open(path, bits=self.bits, verify=verify, **self.options)
+        revision, model = self.saved
+        assert self.index.revision == revision
+        self.model = dict(model)
+
+    @precondition(lambda self: self.saved is not None)
+    @rule()
+    def interrupted_save(self) -> None:
+        """A save that ends before the manifest is replaced changes nothing that is saved."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("hashsvc_index.files.replace_file", _interrupted)
+            with pytest.raises(InterruptedError):
+                self.index.save(Path(self.folder.name), 0)
+
+    def teardown(self) -> None:
+        """Remove what was saved."""
+        self.folder.cleanup()
+
     @invariant()
     def same_length(self) -> None:
         """The index counts live keys."""
@@ -111,9 +158,9 @@ class HammingMachine(Machine):
     def held_snapshots_stay(self) -> None:
         """Nothing that came later shows in a snapshot: no add, remove, growth or compaction."""
         for snapshot, model in self.held:
-            live = snapshot.live_rows()
-            codes = map(bytes, snapshot.codes[live])
-            assert dict(zip(snapshot.keys[live].tolist(), codes, strict=True)) == model
+            keys, codes = snapshot.pairs()
+            assert len(keys) == len(model)
+            assert dict(zip(keys.tolist(), map(bytes, codes), strict=True)) == model
             assert snapshot.live == len(model)
 
 
@@ -136,6 +183,13 @@ class Digest256(Machine):
     exact = True
 
 
+class Digest160(Machine):
+    """Exact lookup of what is not a whole number of words."""
+
+    bits = 160
+    exact = True
+
+
 SETTINGS = settings(max_examples=100, stateful_step_count=25, deadline=None)
 TestHamming64 = Hamming64.TestCase
 TestHamming64.settings = SETTINGS
@@ -143,3 +197,5 @@ TestHamming256 = Hamming256.TestCase
 TestHamming256.settings = SETTINGS
 TestDigest256 = Digest256.TestCase
 TestDigest256.settings = SETTINGS
+TestDigest160 = Digest160.TestCase
+TestDigest160.settings = SETTINGS
