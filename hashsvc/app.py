@@ -49,6 +49,7 @@ class Node:
         self._decoders = DecoderPool(settings.decoding.workers, _media_limits(settings))
         self._server = Server(settings, self._admission)
         self._store: Store | None = None
+        self._indexer: Indexer | None = None
 
     @property
     def address(self) -> str:
@@ -76,7 +77,7 @@ class Node:
         self._lock = _lock_folder(settings.data)
         store = self._store = await self._threads.write(Store, settings.store_url)
         quality = settings.matching.min_pdq_quality
-        indexer = Indexer(store, min_pdq_quality=quality)
+        indexer = self._indexer = Indexer(store, min_pdq_quality=quality)
         ledger = Ledger(
             store, limits=settings.limits, min_pdq_quality=quality, follow=indexer.follow
         )
@@ -104,6 +105,7 @@ class Node:
         # The port opens first, so that health says NOT_SERVING while a large index is built.
         await self._server.start()
         await self._threads.write(indexer.follow)
+        await self._threads.write(indexer.settle)
         await self._threads.write(ledger.forget_old_requests)
         await self._threads.write(_ensure_test_pattern, ledger, store)
         await self._decoders.start()
@@ -125,6 +127,9 @@ class Node:
         await self._server.stop(self._settings.drain_s)
         await self._decoders.close()
         self._threads.close()
+        if self._indexer is not None:
+            self._indexer.close()
+            self._indexer = None
         if self._store is not None:
             self._store.close()
             self._store = None

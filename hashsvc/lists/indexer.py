@@ -57,6 +57,16 @@ class Indexer:
                 self._position = changes.position
                 self._wake()
 
+    def settle(self) -> None:
+        """Wait until the indexes have arranged what they hold; they search fastest then."""
+        for index in self._indexes.values():
+            index.settle()
+
+    def close(self) -> None:
+        """End the work that indexes do in the background."""
+        for index in self._indexes.values():
+            index.close()
+
     async def reached(self, position: int, wait_s: float) -> bool:
         """Wait until the index has reached a position; tell whether it did in time."""
         if self._position >= position:

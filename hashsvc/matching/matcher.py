@@ -27,8 +27,10 @@ from hashsvc.tokens import Revisions
 
 _MAX_EVIDENCE = 100
 _ENTRIES_PER_READ = 200
-# About 0.1 ms of scanning, which is what the way to another thread and back costs.
+# About 0.1 ms, which is what the way to another thread and back costs: so many comparisons, or one
+# fingerprint looked up by the tables that longer lists have.
 _QUICK_COMPARISONS = 100_000
+_TABLE_COMPARISONS = 50_000
 _ALGORITHMS = tuple(Algorithm)
 
 
@@ -121,8 +123,12 @@ class Matcher:
 
     def is_quick(self, queries: Sequence[Query]) -> bool:
         """Tell whether a search takes less time than handing it to another thread."""
-        fingerprints = sum(len(query.fingerprints) for query in queries)
-        return fingerprints * len(self._indexer) <= _QUICK_COMPARISONS
+        perceptual = sum(
+            not fingerprint.algorithm.is_digest
+            for query in queries
+            for fingerprint in query.fingerprints
+        )
+        return perceptual * min(len(self._indexer), _TABLE_COMPARISONS) <= _QUICK_COMPARISONS
 
     def _usable(self, query: Query) -> list[Fingerprint]:
         """Return what to search with: of a picture too plain for PDQ, only the digests."""
