@@ -5,7 +5,6 @@ Settings come from one TOML file, overridden by environment variables (`HASHSVC_
 errors.
 """
 
-import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from hashsvc.addresses import is_loopback
 from hashsvc.errors import ConfigError
 from hashsvc.media import Limits as MediaLimits
 from hashsvc.model import Action, Basis, Severity
@@ -204,17 +204,8 @@ def check_listen(listen: str) -> None:
     host, colon, port = listen.rpartition(":")
     if not colon or not port.isdecimal() or int(port) > 65535 or not host:
         raise ConfigError(f"listen: {listen!r} is not HOST:PORT, such as 127.0.0.1:50051")
-    if not _is_loopback(host.strip("[]")):
+    if not is_loopback(host):
         raise ConfigError(
             f"listen: refusing {listen!r}: this version has no TLS and no authentication, so it "
             "listens on this machine only (127.0.0.1, [::1], localhost or unix:PATH)"
         )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -28,6 +28,7 @@ ROOMS = (
     "hashsvc.media",
     "hashsvc.errors",
     "hashsvc.model",
+    "hashsvc.addresses",
     "hashsvc_index",
 )
 
@@ -123,5 +124,6 @@ def test_importing_the_client_loads_little() -> None:
         "hashsvc.translate",
         "hashsvc.model",
         "hashsvc.errors",
+        "hashsvc.addresses",
     }
     assert not {"numpy", "PIL", "cv2", "sqlalchemy", "faiss"} & set(loaded)

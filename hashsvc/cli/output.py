@@ -15,7 +15,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
-CLEAN, ERROR, USAGE, MATCHED = 0, 1, 2, 3
+# 2 is a usage error, and the command line library's own.
+CLEAN, ERROR, MATCHED = 0, 1, 3
 
 MANY_FILES = 5
 """More files than this get a progress bar."""

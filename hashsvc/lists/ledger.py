@@ -11,7 +11,6 @@ from hashsvc.config import Limits
 from hashsvc.errors import (
     AlreadyExists,
     InvalidRequest,
-    NotFound,
     PreconditionFailed,
 )
 from hashsvc.lists import rules
@@ -105,27 +104,26 @@ class Ledger:
         self._check_size(drafts)
         rules.check_drafts(drafts, self._now())
         drafts = [_in_record_order(draft) for draft in drafts]
+        entries = [records.encode_draft(draft) for draft in drafts]
 
         def apply(tx: WriteTransaction) -> Any:
-            hash_list = _existing(tx.get_list(list_name), list_name)
+            hash_list = rules.existing_list(tx.get_list(list_name), list_name)
             digests = [records.fingerprint_digest(draft) for draft in drafts]
             sequences = tx.find_active(list_name, digests)
             changes: list[tuple[Change, bytes]] = []
             results = []
-            for draft, digest in zip(drafts, digests, strict=True):
+            for draft, digest, encoded in zip(drafts, digests, entries, strict=True):
                 known = sequences.get(digest)
                 if known is None:
                     change = EntryAdded(draft, hash_list.partner, self._now())
-                    changes.append((change, records.encode(change)))
+                    changes.append((change, records.encode(change, encoded)))
                     sequences[digest] = hash_list.size + len(changes)
                 results.append([sequences[digest], known is not None, self._is_matchable(draft)])
             if changes:
                 tx.append(list_name, changes)
             return {"entries": results, "position": tx.log_size}
 
-        content: list[str | bytes] = ["add_entries", list_name]
-        content += [records.encode_draft(draft) for draft in drafts]
-        answer = self._once(request_id, content, apply)
+        answer = self._once(request_id, ("add_entries", list_name, *entries), apply)
         added = [AddedEntry(f"{list_name}#{s}", old, can) for s, old, can in answer["entries"]]
         return added, answer["position"]
 
@@ -221,11 +219,11 @@ class Ledger:
         return any(rules.is_searchable(f, self._min_pdq_quality) for f in draft.fingerprints)
 
     def _get_list(self, name: str) -> HashList:
-        return _existing(self._store.get_list(name), name)
+        return rules.existing_list(self._store.get_list(name), name)
 
     def _get_entry(self, list_name: str, sequence: int) -> Entry:
         entry = self._store.get_entry(list_name, sequence)
-        return _existing_entry(entry, f"{list_name}#{sequence}")
+        return rules.existing_entry(entry, f"{list_name}#{sequence}")
 
 
 def _in_record_order(draft: EntryDraft) -> EntryDraft:
@@ -249,22 +247,8 @@ def _check_not_reserved(list_name: str, field: str, *, builtin: bool) -> None:
         )
 
 
-def _existing(hash_list: HashList | None, name: str) -> HashList:
-    if hash_list is None:
-        raise NotFound(f"there is no list {name}", metadata={"list": name})
-    return hash_list
-
-
-def _existing_entry(entry: Entry | None, name: str) -> Entry:
-    if entry is None:
-        raise NotFound(
-            f"there is no entry {name}", reason="ENTRY_NOT_FOUND", metadata={"entry": name}
-        )
-    return entry
-
-
 def _active(entry: Entry | None, name: str) -> Entry:
-    entry = _existing_entry(entry, name)
+    entry = rules.existing_entry(entry, name)
     if entry.withdraw_time is not None:
         raise PreconditionFailed(f"the entry {name} is withdrawn", metadata={"entry": name})
     return entry

@@ -4,8 +4,16 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from hashsvc.errors import InvalidRequest, LimitExceeded, Violation
-from hashsvc.model import Algorithm, Description, EntryDraft, Fingerprint, MediaType
+from hashsvc.errors import InvalidRequest, LimitExceeded, NotFound, Violation
+from hashsvc.model import (
+    Algorithm,
+    Description,
+    Entry,
+    EntryDraft,
+    Fingerprint,
+    HashList,
+    MediaType,
+)
 
 RESERVED_PARTNER = "hashsvc"
 """Owns the built-in lists; nobody else may use the name."""
@@ -94,6 +102,30 @@ def check_limit(limit: str, noun: str, count: int, most: int) -> None:
             f"the request holds {count:,} {noun}, {most:,} at most",
             metadata={"limit": limit, "maximum": str(most)},
         )
+
+
+def existing_list(hash_list: HashList | None, name: str) -> HashList:
+    """Return the list that was looked up.
+
+    Raises:
+        NotFound: there is none of that name.
+    """
+    if hash_list is None:
+        raise NotFound(f"there is no list {name}", metadata={"list": name})
+    return hash_list
+
+
+def existing_entry(entry: Entry | None, name: str) -> Entry:
+    """Return the entry that was looked up.
+
+    Raises:
+        NotFound: there is none of that name.
+    """
+    if entry is None:
+        raise NotFound(
+            f"there is no entry {name}", reason="ENTRY_NOT_FOUND", metadata={"entry": name}
+        )
+    return entry
 
 
 def check_drafts(drafts: Sequence[EntryDraft], now: datetime) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import grpc.aio
 
 from hashsvc import translate
-from hashsvc.errors import HashsvcError, InvalidRequest, NotFound
+from hashsvc.errors import HashsvcError, InvalidRequest
 from hashsvc.lists import rules
 from hashsvc.lists.ledger import Ledger
 from hashsvc.model import HashList
@@ -115,12 +115,7 @@ class ListServicer(ListServiceServicer):
         list_name, sequence = rules.check_entry_name(request.name, "name")
         revision = await self._revision()
         entry = await self._threads.read(self._store.get_entry, list_name, sequence)
-        if entry is None:
-            raise NotFound(
-                f"there is no entry {request.name}",
-                reason="ENTRY_NOT_FOUND",
-                metadata={"entry": request.name},
-            )
+        entry = rules.existing_entry(entry, request.name)
         return pb.GetEntryResponse(entry=translate.entry_to_proto(entry), revision=revision)
 
     async def ListEntries(
@@ -166,9 +161,7 @@ class ListServicer(ListServiceServicer):
 
     async def _get_list(self, name: str) -> HashList:
         hash_list = await self._threads.read(self._store.get_list, name)
-        if hash_list is None:
-            raise NotFound(f"there is no list {name}", metadata={"list": name})
-        return hash_list
+        return rules.existing_list(hash_list, name)
 
     async def _revision(self) -> str:
         # Read before the answer is, so that the answer is at least as new.

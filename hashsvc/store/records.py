@@ -41,13 +41,13 @@ from hashsvc.model import (
 VERSION = 1
 
 
-def encode(change: Change) -> bytes:
-    """Return the record bytes of a change."""
+def encode(change: Change, entry: bytes | None = None) -> bytes:
+    """Return the record bytes of a change; `entry` is its draft's `encode_draft`, if at hand."""
     document: dict[str, Any] = {"v": VERSION, "time": _time_text(change.time)}
     match change:
         case EntryAdded(draft=draft, contributor=contributor):
             document |= {"kind": "added", "contributor": contributor}
-            document["entry"] = orjson.Fragment(encode_draft(draft))
+            document["entry"] = orjson.Fragment(entry or encode_draft(draft))
         case EntryAmended(sequence=sequence, description=description):
             document |= {"kind": "amended", "sequence": sequence}
             document["description"] = orjson.Fragment(encode_description(description))

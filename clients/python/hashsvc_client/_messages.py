@@ -1,6 +1,5 @@
 """What the blocking and the asyncio client share: requests, answers, channel options."""
 
-import ipaddress
 import json
 import random
 import uuid
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from hashsvc import translate
+from hashsvc.addresses import is_loopback
 from hashsvc.errors import MediaError
 from hashsvc.model import (
     AddedEntry,
@@ -52,23 +52,14 @@ _SERVICE_CONFIG = {
 
 def channel_options(address: str) -> list[tuple[str, str | int]]:
     """Return the options of a channel to an address."""
-    host = address.rpartition(":")[0].strip("[]")
+    host = address.rpartition(":")[0]
     return [
         ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
         # gRPC would send calls to this very machine through an http_proxy, too.
-        ("grpc.enable_http_proxy", int(not _is_loopback(host))),
+        ("grpc.enable_http_proxy", int(not is_loopback(host))),
     ]
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @dataclass(frozen=True, slots=True)

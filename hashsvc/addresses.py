@@ -1,0 +1,16 @@
+"""Network addresses."""
+
+import ipaddress
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host, given without a port, is this machine: 127.0.0.0/8, ::1, localhost.
+
+    Other names are not looked up, and are taken as other machines. IPv6 may stand in brackets.
+    """
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
