@@ -1,5 +1,6 @@
 """A node: builds its objects, and owns the order in which they start and stop."""
 
+import asyncio
 import fcntl
 import os
 from dataclasses import asdict
@@ -10,13 +11,14 @@ from typing import Self
 import structlog
 
 from hashsvc import testpattern
-from hashsvc.config import Settings, check_listen
+from hashsvc.config import Settings, check_addresses
 from hashsvc.errors import StoreError
 from hashsvc.lists.indexer import Indexer
 from hashsvc.lists.ledger import Ledger
 from hashsvc.matching.matcher import Matcher
 from hashsvc.media import DecoderPool
 from hashsvc.media import Limits as MediaLimits
+from hashsvc.metrics import Metrics
 from hashsvc.model import ListKind
 from hashsvc.rpc.admission import Admission
 from hashsvc.rpc.lists import ListServicer
@@ -33,6 +35,8 @@ _log = structlog.get_logger()
 class Node:
     """One running hashsvc. Use as an async context manager: inside the block it serves.
 
+    `metrics_url` says where Prometheus can read; empty for nowhere.
+
     ::
 
         async with Node(settings) as node:
@@ -41,15 +45,18 @@ class Node:
     """
 
     def __init__(self, settings: Settings) -> None:
-        check_listen(settings.listen)
+        check_addresses(settings)
         self._settings = settings
         self._lock: int | None = None
         self._threads = Threads()
         self._admission = Admission(settings.limits)
         self._decoders = DecoderPool(settings.decoding.workers, _media_limits(settings))
-        self._server = Server(settings, self._admission)
+        self._metrics = Metrics()
+        self._server = Server(settings, self._admission, self._metrics)
+        self.metrics_url = ""
         self._store: Store | None = None
         self._indexer: Indexer | None = None
+        self._saving: asyncio.Task[None] | None = None
 
     @property
     def address(self) -> str:
@@ -77,7 +84,9 @@ class Node:
         self._lock = _lock_folder(settings.data)
         store = self._store = await self._threads.write(Store, settings.store_url)
         quality = settings.matching.min_pdq_quality
-        indexer = self._indexer = Indexer(store, min_pdq_quality=quality)
+        indexer = self._indexer = await self._threads.write(
+            Indexer, store, settings.data / "index", min_pdq_quality=quality
+        )
         ledger = Ledger(
             store, limits=settings.limits, min_pdq_quality=quality, follow=indexer.follow
         )
@@ -97,18 +106,25 @@ class Node:
                 Uploads(settings.limits),
                 self._threads,
                 revisions,
+                self._metrics,
                 limits=settings.limits,
                 matching=settings.matching,
             ),
             ListServicer(ledger, store, self._threads, revisions),
         )
+        self._metrics.watch(indexer, store.log_size, lambda: self._admission.is_ready)
+        if settings.metrics:
+            self.metrics_url = self._metrics.serve(settings.metrics)
         # The port opens first, so that health says NOT_SERVING while a large index is built.
         await self._server.start()
+        saved = indexer.position
         await self._threads.write(indexer.follow)
+        read_from_log = indexer.position - saved
         await self._threads.write(indexer.settle)
         await self._threads.write(ledger.forget_old_requests)
         await self._threads.write(_ensure_test_pattern, ledger, store)
         await self._decoders.start()
+        self._saving = asyncio.create_task(self._save_now_and_then(indexer))
         await self._server.set_ready()
         _log.info(
             "ready",
@@ -116,6 +132,7 @@ class Node:
             node=store.node_id,
             fingerprints=len(indexer),
             records=indexer.position,
+            read_from_log=read_from_log,
         )
 
     async def wait_closed(self) -> None:
@@ -125,7 +142,13 @@ class Node:
     async def close(self) -> None:
         """Stop taking calls, let those under way end, and close everything. Safe to repeat."""
         await self._server.stop(self._settings.drain_s)
+        self._metrics.close()
         await self._decoders.close()
+        if self._saving is not None:
+            self._saving.cancel()
+            self._saving = None
+        if self._indexer is not None:
+            await self._save(self._indexer)
         self._threads.close()
         if self._indexer is not None:
             self._indexer.close()
@@ -136,6 +159,18 @@ class Node:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    async def _save_now_and_then(self, indexer: Indexer) -> None:
+        while True:
+            await self._save(indexer)
+            await asyncio.sleep(self._settings.index_save_s)
+
+    async def _save(self, indexer: Indexer) -> None:
+        try:
+            await self._threads.save(indexer.save)
+        except Exception as error:
+            # The log has it all: the node goes on, and its next start takes longer.
+            _log.error("index not saved", because=str(error))
 
 
 def _media_limits(settings: Settings) -> MediaLimits:

@@ -140,11 +140,15 @@ class Settings(BaseSettings):
     )
 
     data: Path = Path("hashsvc-data")
-    """Folder for the database; made if missing. One node at a time."""
+    """Folder for the database and the saved index; made if missing. One node at a time."""
     listen: str = "127.0.0.1:50051"
     """HOST:PORT, port 0 for any free one, or unix:PATH. Loopback only for now."""
+    metrics: str = ""
+    """HOST:PORT where Prometheus may read `/metrics` over HTTP; empty: nowhere. Loopback only."""
     database_url: str = ""
     """SQLAlchemy URL; empty means an SQLite file in `data`."""
+    index_save_s: float = Field(default=60, gt=0)
+    """Seconds between saves of the index. After a crash what came since is followed again."""
     drain_s: float = Field(default=10, ge=0)
     """Seconds that calls under way have to end after SIGTERM."""
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
@@ -189,23 +193,28 @@ def load(file: Path | None, flags: Mapping[str, Any]) -> Settings:
         raise ConfigError("wrong settings: " + "; ".join(lines)) from None
     except ValueError as error:  # malformed TOML
         raise ConfigError(f"cannot read {file}: {error}") from None
-    check_listen(settings.listen)
+    check_addresses(settings)
     return settings
 
 
-def check_listen(listen: str) -> None:
-    """Refuse an address that other machines could reach.
+def check_addresses(settings: Settings) -> None:
+    """Refuse addresses that other machines could reach.
 
     Raises:
-        ConfigError: it is malformed, or not loopback.
+        ConfigError: one is malformed, or not loopback.
     """
-    if listen.startswith("unix:"):
-        return
-    host, colon, port = listen.rpartition(":")
+    if not settings.listen.startswith("unix:"):
+        _check_loopback("listen", settings.listen)
+    if settings.metrics:
+        _check_loopback("metrics", settings.metrics)
+
+
+def _check_loopback(name: str, address: str) -> None:
+    host, colon, port = address.rpartition(":")
     if not colon or not port.isdecimal() or int(port) > 65535 or not host:
-        raise ConfigError(f"listen: {listen!r} is not HOST:PORT, such as 127.0.0.1:50051")
+        raise ConfigError(f"{name}: {address!r} is not HOST:PORT, such as 127.0.0.1:50051")
     if not is_loopback(host):
         raise ConfigError(
-            f"listen: refusing {listen!r}: this version has no TLS and no authentication, so it "
-            "listens on this machine only (127.0.0.1, [::1], localhost or unix:PATH)"
+            f"{name}: refusing {address!r}: this version has no TLS and no authentication, so it "
+            "listens on this machine only (127.0.0.1, [::1], localhost; unix:PATH for calls)"
         )

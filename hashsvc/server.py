@@ -7,20 +7,18 @@ from grpc_reflection.v1alpha import reflection
 
 from hashsvc.config import Settings
 from hashsvc.errors import ConfigError
+from hashsvc.metrics import Metrics
 from hashsvc.rpc.admission import Admission
 from hashsvc.rpc.calls import AroundCalls
-from hashsvc.rpc.errors import errors_to_statuses
 from hashsvc.rpc.lists import ListServicer
 from hashsvc.rpc.match import MatchServicer
-from hashsvc.rpc.observe import log_calls
 from hashsvc.v1 import list_service_pb2, match_service_pb2
 from hashsvc.v1.list_service_pb2_grpc import add_ListServiceServicer_to_server
 from hashsvc.v1.match_service_pb2_grpc import add_MatchServiceServicer_to_server
 
-_SERVICES = (
-    match_service_pb2.DESCRIPTOR.services_by_name["MatchService"].full_name,
-    list_service_pb2.DESCRIPTOR.services_by_name["ListService"].full_name,
-)
+_MATCH = match_service_pb2.DESCRIPTOR.services_by_name["MatchService"]
+_LISTS = list_service_pb2.DESCRIPTOR.services_by_name["ListService"]
+_SERVICES = (_MATCH.full_name, _LISTS.full_name)
 _OVERALL = ""
 _KEEPALIVE_MS = 30_000
 
@@ -28,12 +26,12 @@ _KEEPALIVE_MS = 30_000
 class Server:
     """Listens, says whether the node is ready, and drains."""
 
-    def __init__(self, settings: Settings, admission: Admission) -> None:
+    def __init__(self, settings: Settings, admission: Admission, metrics: Metrics) -> None:
         self._listen = settings.listen
+        self._around = AroundCalls(admission, metrics)
         self._admission = admission
         limit = settings.limits.max_message_bytes
         self._server = grpc.aio.server(
-            interceptors=[AroundCalls(log_calls, errors_to_statuses, admission.admit)],
             maximum_concurrent_rpcs=settings.limits.max_concurrent_calls,
             options=[
                 ("grpc.max_receive_message_length", limit),
@@ -50,8 +48,8 @@ class Server:
 
     def add(self, match: MatchServicer, lists: ListServicer) -> None:
         """Register the servicers; before `start`."""
-        add_MatchServiceServicer_to_server(match, self._server)
-        add_ListServiceServicer_to_server(lists, self._server)
+        add_MatchServiceServicer_to_server(self._around.servicer(_MATCH, match), self._server)
+        add_ListServiceServicer_to_server(self._around.servicer(_LISTS, lists), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)

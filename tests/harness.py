@@ -105,7 +105,7 @@ def check_invariants(url: str, scratch: Path, *, min_pdq_quality: int = 50) -> N
         lists = store.get_lists(after="", limit=1_000)
         assert lists == replayed.get_lists(after="", limit=1_000)
         expected = 0
-        indexer = Indexer(store, min_pdq_quality=min_pdq_quality)
+        indexer = Indexer(store, scratch / "no-index", min_pdq_quality=min_pdq_quality)
         indexer.follow()
         for hash_list in lists:
             entries = [

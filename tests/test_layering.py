@@ -22,6 +22,7 @@ ROOMS = (
     "hashsvc.testpattern",
     "hashsvc.translate",
     "hashsvc.tokens",
+    "hashsvc.metrics",
     "hashsvc.v1",
     "hashsvc.config",
     "hashsvc.logs",
@@ -44,6 +45,7 @@ KEPT_IN = {
     "cv2": {"hashsvc.media", "hashsvc.demo"},
     "PIL": {"hashsvc.media", "hashsvc.demo"},
     "typer": {"hashsvc.cli"},
+    "prometheus_client": {"hashsvc.metrics"},
     "pydantic": {"hashsvc.config"},
 }
 NEVER = {"pickle", "shelve", "marshal"}

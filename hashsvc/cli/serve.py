@@ -25,11 +25,15 @@ def serve(
     listen: Annotated[
         str | None, typer.Option(help="HOST:PORT (port 0: any free one) or unix:PATH.")
     ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(help="HOST:PORT for Prometheus to read /metrics; none if not given."),
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file with settings.")] = None,
 ) -> None:
     """Run a node until SIGTERM or Ctrl-C."""
     load, configure = _server_parts()
-    flags: dict[str, Any] = {"data": data, "listen": listen}
+    flags: dict[str, Any] = {"data": data, "listen": listen, "metrics": metrics}
     settings = load(config, {key: value for key, value in flags.items() if value is not None})
     configure(settings.log_level)
     # A bulk contribution computes in another thread: without this, checks wait 5 ms at each turn.
@@ -59,5 +63,7 @@ async def _serve(settings: "Settings") -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with Node(settings) as node:
+        if node.metrics_url:
+            print(f"metrics on {node.metrics_url}")
         print(f"hashsvc {__version__} is ready on {node.address}", flush=True)
         await stop.wait()

@@ -3,14 +3,16 @@
 import asyncio
 import threading
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hashsvc.lists import rules
+from hashsvc.lists.index_files import IndexFiles
 from hashsvc.model import Algorithm, Fingerprint
 from hashsvc.store.store import IndexedRow, Store
-from hashsvc_index import DigestIndex, HammingIndex, Hits
+from hashsvc_index import DigestIndex, Hits
 
 _ORDINAL_BITS = 20
 _RECORDS_PER_READ = 20_000
@@ -23,23 +25,36 @@ class Indexer:
 
     A key is an entry's id and a fingerprint's ordinal in one number, so a hit names its entry
     without a look-up. `_lock` guards the writer side; searches take no lock.
+
+    The indexes are opened from `folder` as far as they were saved there, each at its own position.
     """
 
-    def __init__(self, store: Store, *, min_pdq_quality: int) -> None:
+    def __init__(self, store: Store, folder: Path, *, min_pdq_quality: int) -> None:
         self._store = store
+        self._files = IndexFiles(folder, store, min_pdq_quality=min_pdq_quality)
         self._min_pdq_quality = min_pdq_quality
-        self._indexes: dict[Algorithm, HammingIndex | DigestIndex] = {
-            algorithm: (DigestIndex if algorithm.is_digest else HammingIndex)(algorithm.bits)
-            for algorithm in Algorithm
-        }
+        self._indexes = {algorithm: self._files.open(algorithm) for algorithm in Algorithm}
+        self._opened_at = {a: index.revision for a, index in self._indexes.items()}
         self._lock = threading.Lock()
-        self._position = 0
+        self._position = self._saved_position = min(self._opened_at.values())
         self._waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
 
     @property
     def position(self) -> int:
         """The log position that every search sees at least."""
         return self._position
+
+    @property
+    def saved_position(self) -> int:
+        """The log position that the next start goes on from."""
+        return self._saved_position
+
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """By algorithm: fingerprints that can match, and bytes of memory and mapped files."""
+        return {
+            algorithm.value: (len(index), index.nbytes)
+            for algorithm, index in self._indexes.items()
+        }
 
     def __len__(self) -> int:
         """Number of fingerprints that can match."""
@@ -56,6 +71,21 @@ class Indexer:
                 self._remove(changes.removed)
                 self._position = changes.position
                 self._wake()
+
+    def save(self) -> None:
+        """Save all indexes as they are at one position, if that is not saved already.
+
+        Raises:
+            OSError: the disk; what was saved before stays good.
+        """
+        with self._lock:
+            position = self._position
+            moments = {algorithm: index.snapshot for algorithm, index in self._indexes.items()}
+        if position == self._saved_position:
+            return
+        for algorithm, moment in moments.items():
+            self._files.save(algorithm, self._indexes[algorithm], moment, position)
+        self._saved_position = position
 
     def settle(self) -> None:
         """Wait until the indexes have arranged what they hold; they search fastest then."""
@@ -102,6 +132,8 @@ class Indexer:
         groups: dict[Algorithm, tuple[list[int], list[bytes]]] = {}
         for row in rows:
             algorithm = Algorithm(row.algorithm)
+            if row.entry_id <= self._opened_at[algorithm]:
+                continue
             value = bytes(row.value)
             if rules.is_searchable(
                 Fingerprint(algorithm, value, row.quality), self._min_pdq_quality

@@ -1,23 +1,31 @@
 """Bounded concurrency: what does not fit is refused at once, never queued without bound."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from hashsvc.config import Limits
 from hashsvc.errors import NotReady, Overloaded
-from hashsvc.rpc.calls import Call
 
 _RETRY_AFTER_S = 0.25
 
 
 @dataclass(slots=True)
 class _Room:
-    """Calls of one kind under way. Touched by the event loop only."""
+    """Calls of one kind under way: a context manager. Touched by the event loop only."""
 
     noun: str
     most: int
     inside: int = 0
+
+    def __enter__(self) -> None:
+        if self.inside >= self.most:
+            raise Overloaded(
+                f"too many {self.noun} at once ({self.most})", retry_after_s=_RETRY_AFTER_S
+            )
+        self.inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.inside -= 1
 
 
 class Admission:
@@ -43,18 +51,17 @@ class Admission:
         }
         self.is_ready = False
 
-    @asynccontextmanager
-    async def admit(self, call: Call) -> AsyncIterator[None]:
-        """Hold a place for the length of the call."""
-        if not self.is_ready:
-            raise NotReady("the node is starting or stopping", retry_after_s=_RETRY_AFTER_S)
-        room = self._rooms[call.name]
-        if room.inside >= room.most:
-            raise Overloaded(
-                f"too many {room.noun} at once ({room.most})", retry_after_s=_RETRY_AFTER_S
-            )
-        room.inside += 1
-        try:
-            yield
-        finally:
-            room.inside -= 1
+    def door(self, method: str) -> Callable[[], _Room]:
+        """What each call of a method opens: `with door():` holds a place until the block ends.
+
+        Raises:
+            KeyError: the method has no room.
+        """
+        room = self._rooms[method]
+
+        def admit() -> _Room:
+            if not self.is_ready:
+                raise NotReady("the node is starting or stopping", retry_after_s=_RETRY_AFTER_S)
+            return room
+
+        return admit

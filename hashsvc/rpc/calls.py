@@ -1,82 +1,95 @@
-"""Runs one piece of code around every call, whatever its kind of streaming."""
+"""What runs around every call: a log line, errors to statuses, a place or a refusal.
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+The methods of servicers are wrapped once, when they are registered. A check spends most of its time
+in Python, and this is on the way of each, so it is one flat function and the log is written after
+the answer has gone out.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from time import perf_counter
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
 import grpc.aio
+import structlog
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+
+from hashsvc.metrics import Metrics
+from hashsvc.rpc.admission import Admission
+from hashsvc.rpc.errors import end_with_status
+
+_log = structlog.get_logger()
+
+Context = grpc.aio.ServicerContext[Any, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call: its method, such as `/hashsvc.v1.MatchService/Check`, and gRPC's context."""
+class AroundCalls:
+    """Wraps servicers."""
 
-    method: str
-    context: grpc.aio.ServicerContext[Any, Any]
+    def __init__(self, admission: Admission, metrics: Metrics) -> None:
+        self._admission = admission
+        self._metrics = metrics
 
-    @property
-    def name(self) -> str:
-        """The method without its service."""
-        return self.method.rpartition("/")[2]
-
-
-Around = Callable[[Call], AbstractAsyncContextManager[None]]
-
-
-class AroundCalls(grpc.aio.ServerInterceptor):
-    """Runs `arounds`, the first outermost, around each call to a hashsvc service."""
-
-    def __init__(self, *arounds: Around) -> None:
-        self._arounds = arounds
-
-    async def intercept_service(
-        self,
-        continuation: Callable[
-            [grpc.HandlerCallDetails], Awaitable["grpc.RpcMethodHandler[Any, Any] | None"]
-        ],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> "grpc.RpcMethodHandler[Any, Any] | None":
-        """Wrap the handler of one call."""
-        handler: Any = await continuation(handler_call_details)
-        method = str(handler_call_details.method)
-        if handler is None or not method.startswith("/hashsvc."):
-            return handler  # type: ignore[no-any-return]
-        coders = {
-            "request_deserializer": handler.request_deserializer,
-            "response_serializer": handler.response_serializer,
+    def servicer(self, service: ServiceDescriptor, servicer: object) -> Any:
+        """An object to register in the servicer's place: all methods of the service, wrapped."""
+        wrapped = {
+            method.name: self._wrapped(method, getattr(servicer, method.name))
+            for method in service.methods
         }
-        kind = f"{_arity(handler.request_streaming)}_{_arity(handler.response_streaming)}"
-        behaviour = getattr(handler, kind)
-        wrap = self._stream if handler.response_streaming else self._unary
-        make: Any = getattr(grpc, f"{kind}_rpc_method_handler")
-        return make(wrap(method, behaviour), **coders)  # type: ignore[no-any-return]
+        return SimpleNamespace(**wrapped)
 
-    def _unary(self, method: str, behaviour: Callable[..., Any]) -> Callable[..., Any]:
-        async def wrapped(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-            async with self._entered(Call(method, context)):
-                return await behaviour(request, context)
+    def _wrapped(
+        self, method: MethodDescriptor, behaviour: Callable[..., Any]
+    ) -> Callable[..., Any]:
+        name = f"/{method.containing_service.full_name}/{method.name}"
+        admit = self._admission.door(method.name)
 
-        return wrapped
+        async def unary(request: Any, context: Context) -> Any:
+            started = perf_counter()
+            try:
+                with admit():
+                    response = await behaviour(request, context)
+            except BaseException as error:
+                await self._fail(name, error, context, started)
+            self._end(name, "OK", started)
+            return response
 
-    def _stream(self, method: str, behaviour: Callable[..., Any]) -> Callable[..., Any]:
-        async def wrapped(
-            request: Any, context: grpc.aio.ServicerContext[Any, Any]
-        ) -> AsyncIterator[Any]:
-            async with self._entered(Call(method, context)):
-                async for response in behaviour(request, context):
-                    yield response
+        async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
+            started = perf_counter()
+            try:
+                with admit():
+                    async for response in behaviour(request, context):
+                        yield response
+            except BaseException as error:
+                await self._fail(name, error, context, started)
+            self._end(name, "OK", started)
 
-        return wrapped
+        return stream if method.server_streaming else unary
 
-    @asynccontextmanager
-    async def _entered(self, call: Call) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            for around in self._arounds:
-                await stack.enter_async_context(around(call))
-            yield
+    async def _fail(
+        self, name: str, error: BaseException, context: Context, started: float
+    ) -> None:
+        """End a call with the status of what it raised; always raises."""
+        try:
+            await end_with_status(error, name, context)
+        finally:
+            # A caller that went away, or whose deadline is over, gets no status.
+            gone = isinstance(error, asyncio.CancelledError | GeneratorExit)
+            self._end(name, "CANCELLED" if gone else _code_name(context), started)
+
+    def _end(self, name: str, status: str, started: float) -> None:
+        """Log and count the call, once its answer is on its way."""
+        seconds = perf_counter() - started
+        asyncio.get_running_loop().call_soon(self._tell, name, status, seconds)
+
+    def _tell(self, name: str, status: str, seconds: float) -> None:
+        """One line: never a hash value, a file name or media."""
+        self._metrics.call_ended(name, status, seconds)
+        _log.info("call", method=name, status=status, ms=round(seconds * 1000, 2))
 
 
-def _arity(streaming: bool) -> str:
-    return "stream" if streaming else "unary"
+def _code_name(context: Context) -> str:
+    code = context.code()
+    return code.name if isinstance(code, grpc.StatusCode) else str(code)

@@ -1,8 +1,7 @@
 """Exceptions to gRPC statuses, in one place."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import secrets
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -14,7 +13,6 @@ from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
 from hashsvc import errors
-from hashsvc.rpc.calls import Call
 from hashsvc.v1 import error_reason_pb2
 
 DOMAIN = "hashsvc"
@@ -35,23 +33,21 @@ _CODES: tuple[tuple[type[errors.HashsvcError], int], ...] = (
 )
 
 
-@asynccontextmanager
-async def errors_to_statuses(call: Call) -> AsyncIterator[None]:
-    """End a call with the status of whatever it raises; a bug never shows its text."""
-    try:
-        yield
-    except (grpc.aio.AbortError, asyncio.CancelledError):
-        raise
-    except errors.HashsvcError as error:
-        await call.context.abort_with_status(rpc_status.to_status(status(error)))
-    except Exception:
-        _log.exception("call failed", method=call.name)
-        call_id = str(structlog.contextvars.get_contextvars().get("call_id", ""))
-        fault = errors.HashsvcError(
-            f"a fault of this node; its log has the details under call_id {call_id}",
-            metadata={"call_id": call_id},
-        )
-        await call.context.abort_with_status(rpc_status.to_status(status(fault)))
+async def end_with_status(
+    error: BaseException, method: str, context: grpc.aio.ServicerContext[Any, Any]
+) -> None:
+    """End a call with the status of what it raised; a bug never shows its text. Always raises."""
+    if isinstance(error, errors.HashsvcError):
+        await context.abort_with_status(rpc_status.to_status(status(error)))
+    if isinstance(error, grpc.aio.AbortError) or not isinstance(error, Exception):
+        raise error
+    call_id = secrets.token_hex(6)
+    _log.error("call failed", method=method, call_id=call_id, exc_info=error)
+    fault = errors.HashsvcError(
+        f"a fault of this node; its log has the details under call_id {call_id}",
+        metadata={"call_id": call_id},
+    )
+    await context.abort_with_status(rpc_status.to_status(status(fault)))
 
 
 def status(error: errors.HashsvcError) -> Status:

@@ -1,6 +1,7 @@
 """The MatchService servicer."""
 
 from collections.abc import AsyncIterator, Sequence
+from time import perf_counter
 from typing import Any
 
 import grpc.aio
@@ -12,6 +13,7 @@ from hashsvc.lists import rules
 from hashsvc.lists.indexer import Indexer
 from hashsvc.matching.matcher import Matcher, Query
 from hashsvc.media import CHECK_RATE, DecoderPool
+from hashsvc.metrics import Metrics
 from hashsvc.model import MediaType, Outcome, UndeterminedReason, Verdict
 from hashsvc.rpc.errors import status
 from hashsvc.rpc.threads import Threads
@@ -37,6 +39,7 @@ class MatchServicer(MatchServiceServicer):
         uploads: Uploads,
         threads: Threads,
         revisions: Revisions,
+        metrics: Metrics,
         *,
         limits: Limits,
         matching: Matching,
@@ -47,13 +50,20 @@ class MatchServicer(MatchServiceServicer):
         self._uploads = uploads
         self._threads = threads
         self._revisions = revisions
+        self._metrics = metrics
         self._limits = limits
         self._wait_s = matching.wait_for_revision_s
 
     async def Check(self, request: pb.CheckRequest, context: Context) -> pb.CheckResponse:
         """Check fingerprints."""
-        (verdict,) = await self._judge([await self._query(request, context)])
-        return pb.CheckResponse(verdict=translate.verdict_to_proto(verdict))
+        started = perf_counter()
+        query = await self._query(request, context)
+        read = perf_counter()
+        (verdict,) = await self._judge([query])
+        matched = perf_counter()
+        response = pb.CheckResponse(verdict=translate.verdict_to_proto(verdict))
+        self._metrics.checked(started, read, matched, perf_counter())
+        return response
 
     async def CheckMedia(
         self, request_iterator: AsyncIterator[pb.CheckMediaRequest], context: Context

@@ -18,6 +18,7 @@ class Threads:
         self._check = ThreadPoolExecutor(cores, "check")
         self._read = ThreadPoolExecutor(2, "read")
         self._write = ThreadPoolExecutor(1, "write")
+        self._save = ThreadPoolExecutor(1, "save")
 
     async def check(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a search."""
@@ -31,9 +32,13 @@ class Threads:
         """Run a change. Once begun it is carried through, also when the caller goes away."""
         return await _run(self._write, work, *args, **kwargs)
 
+    async def save(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run what is long and for which nobody waits."""
+        return await _run(self._save, work, *args, **kwargs)
+
     def close(self) -> None:
         """Wait for what is running and end the threads."""
-        for pool in (self._check, self._read, self._write):
+        for pool in (self._check, self._read, self._write, self._save):
             pool.shutdown(wait=True, cancel_futures=True)
 
 

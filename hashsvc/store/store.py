@@ -83,6 +83,13 @@ class Store:
         with self._engine.begin() as connection:
             return int(connection.execute(sa.select(schema.node.c.log_size)).scalar_one())
 
+    def get_record(self, position: int) -> bytes | None:
+        """Return the bytes of the record at a position of the node's log."""
+        query = sa.select(schema.records.c.body).where(schema.records.c.position == position)
+        with self._engine.begin() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else bytes(row.body)
+
     def get_list(self, name: str) -> HashList | None:
         """Return the list of that name."""
         with self._engine.begin() as connection:

@@ -25,6 +25,7 @@ from hashsvc_index.errors import (
 )
 from hashsvc_index.hamming import HammingIndex
 from hashsvc_index.hits import Hits
+from hashsvc_index.merging import Snapshot
 
 __all__ = [
     "CodeIndexError",
@@ -34,5 +35,6 @@ __all__ = [
     "HammingIndex",
     "Hits",
     "InvalidInputError",
+    "Snapshot",
     "brute_force",
 ]

@@ -7,6 +7,7 @@ import numpy as np
 from hashsvc_index.arrays import CodeArray, Int64Array, checked_codes, checked_pairs, code_width
 from hashsvc_index.hamming import HammingIndex
 from hashsvc_index.hits import Hits
+from hashsvc_index.merging import Snapshot
 
 # Comparing a digest with all of so many costs about as much as looking into a segment twice.
 _SEAL_ROWS = 4096
@@ -55,14 +56,26 @@ class DigestIndex:
         )
         return index
 
-    def save(self, folder: Path, revision: int) -> None:
+    @property
+    def snapshot(self) -> Snapshot:
+        """The index as it is now; see `HammingIndex.snapshot`."""
+        return self._index.snapshot
+
+    def save(
+        self, folder: Path, revision: int, *, about: str = "", snapshot: Snapshot | None = None
+    ) -> None:
         """Write the index as it is at one moment; see `HammingIndex.save`."""
-        self._index.save(folder, revision)
+        self._index.save(folder, revision, about=about, snapshot=snapshot)
 
     @property
     def revision(self) -> int:
         """The revision of the last `save`, or of what was opened; 0 for a new index."""
         return self._index.revision
+
+    @property
+    def about(self) -> str:
+        """What the last `save`, or what was opened, was said to be of; empty for a new index."""
+        return self._index.about
 
     def close(self) -> None:
         """Wait for the merge that is under way, and begin no other; searching still works."""

@@ -2,7 +2,7 @@
 
 | file | holds | when it is lost or damaged |
 |---|---|---|
-| `manifest` | format, bits, revision, count, names of the others; CRC-32 of itself | all is |
+| `manifest` | format, bits, revision, what it is of, count, file names; own CRC-32 | all is |
 | `segment-*` | a segment as it is in memory; never changes under one name | all is |
 | `rest-*` | what is removed from the segments; the newest keys and codes | all is |
 
@@ -47,6 +47,7 @@ class Saved:
 
     folder: Path
     revision: int
+    about: str
     segments: tuple[tuple[CodeArray, str], ...]
 
     def name_of(self, folder: Path, segment: Segment) -> str | None:
@@ -58,8 +59,10 @@ class Saved:
         return None
 
 
-def write(folder: Path, bits: int, revision: int, now: Snapshot, known: Saved | None) -> Saved:
-    """Write a snapshot in the place of what is there."""
+def write(
+    folder: Path, bits: int, revision: int, about: str, now: Snapshot, known: Saved | None
+) -> Saved:
+    """Write a snapshot in the place of what is there; `known` is what this index saved before."""
     folder.mkdir(parents=True, exist_ok=True)
     segments: list[tuple[CodeArray, str]] = []
     rest: dict[str, Array] = {}
@@ -85,6 +88,7 @@ def write(folder: Path, bits: int, revision: int, now: Snapshot, known: Saved | 
         "format": FORMAT,
         "bits": bits,
         "revision": revision,
+        "about": about,
         "keys": now.live,
         "segments": names,
         "rest": rest_name,
@@ -94,7 +98,7 @@ def write(folder: Path, bits: int, revision: int, now: Snapshot, known: Saved | 
     for path in folder.iterdir():
         if path.name.startswith(("segment-", "rest-")) and path.name not in (*names, rest_name):
             path.unlink()
-    return Saved(folder, revision, tuple(segments))
+    return Saved(folder, revision, about, tuple(segments))
 
 
 def read(folder: Path, bits: int, *, verify: bool) -> tuple[Snapshot, Saved]:
@@ -143,7 +147,7 @@ def _read(folder: Path, content: bytes, bits: int, *, verify: bool) -> tuple[Sna
     segments.sort(key=lambda segment: segment.live, reverse=True)
     # Stamps of the removals that were saved are of version 1.
     now = Snapshot(tuple(segments), (), tail, version=1, live=live)
-    return now, Saved(folder, manifest["revision"], tuple(saved))
+    return now, Saved(folder, int(manifest["revision"]), str(manifest["about"]), tuple(saved))
 
 
 def _checked(path: Path, kind: str, bits: int, *, verify: bool) -> dict[str, Array]:

@@ -88,8 +88,8 @@ class HammingIndex:
         self._closed = False
         # What was removed since the merge under way began; None while there is none.
         self._removed: list[tuple[int, Int64Array]] | None = None
+        self._saving = threading.Lock()
         self._saved: files.Saved | None = None
-        self._revision = 0
         self._snapshot = Snapshot((), (), empty_tail(self._width, 0), version=0, live=0)
 
     @classmethod
@@ -125,13 +125,19 @@ class HammingIndex:
             background=background,
         )
         index._snapshot, index._saved = files.read(folder, bits, verify=verify)
-        index._revision = index._saved.revision
         with index._writer:
             index._tidy()
         return index
 
-    def save(self, folder: Path, revision: int) -> None:
-        """Write the index as it is at one moment; writers and readers go on meanwhile.
+    @property
+    def snapshot(self) -> Snapshot:
+        """The index as it is now, to be saved at leisure; it costs memory while it is held."""
+        return self._snapshot
+
+    def save(
+        self, folder: Path, revision: int, *, about: str = "", snapshot: Snapshot | None = None
+    ) -> None:
+        """Write the index as it is at one moment; writers, readers and merges go on meanwhile.
 
         The folder changes from the old state to the new one at one moment, or not at all if this
         is interrupted. Segments that are there already are not written again.
@@ -140,19 +146,25 @@ class HammingIndex:
             folder: made if it is missing; nothing else may be kept in it, and one index at a
                 time may save to it.
             revision: any int64, handed back by `revision` after `open`.
+            about: what the codes are of, handed back by `about` after `open`.
+            snapshot: the moment, as `snapshot` gave it; None for now.
 
         Raises:
             OSError: the disk.
         """
-        with self._merging:
-            now = self._snapshot
-            self._saved = files.write(folder, self.bits, revision, now, self._saved)
-            self._revision = revision
+        with self._saving:
+            moment = snapshot or self._snapshot
+            self._saved = files.write(folder, self.bits, revision, about, moment, self._saved)
 
     @property
     def revision(self) -> int:
         """The revision of the last `save`, or of what was opened; 0 for a new index."""
-        return self._revision
+        return self._saved.revision if self._saved else 0
+
+    @property
+    def about(self) -> str:
+        """What the last `save`, or what was opened, was said to be of; empty for a new index."""
+        return self._saved.about if self._saved else ""
 
     def close(self) -> None:
         """Wait for the merge that is under way, and begin no other; searching still works."""

@@ -34,10 +34,10 @@ from tests.harness import NOW, PROPAGANDA, check_invariants, pdq_draft
 class Books:
     """A ledger with its store and index."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, folder: Path) -> None:
         self.url = url
         self.store = Store(url)
-        self.indexer = Indexer(self.store, min_pdq_quality=50)
+        self.indexer = Indexer(self.store, folder, min_pdq_quality=50)
         self.now = NOW
         self.ledger = Ledger(
             self.store,
@@ -57,7 +57,7 @@ class Books:
 @pytest.fixture
 def books(store_url: str, tmp_path: Path) -> Iterator[Books]:
     """Books on each database; at the end their parts must agree."""
-    made = Books(store_url)
+    made = Books(store_url, tmp_path / "index")
     yield made
     made.store.close()
     check_invariants(store_url, tmp_path)
@@ -222,12 +222,12 @@ def test_plain_pictures_are_kept_but_cannot_match(books: Books) -> None:
     assert (books.hits(pdq_draft(1)), books.hits(pdq_draft(2))) == (0, 1)
 
 
-def test_a_new_index_from_the_log_is_the_live_one(books: Books) -> None:
+def test_a_new_index_from_the_log_is_the_live_one(books: Books, tmp_path: Path) -> None:
     """Start, catch-up and recovery are one routine."""
     for i in range(5):
         books.ledger.add_entries("acme/known", [pdq_draft(i)], request_id=f"a{i}")
     books.ledger.withdraw_entry("acme/known#2", "mistake", request_id="b")
-    fresh = Indexer(books.store, min_pdq_quality=50)
+    fresh = Indexer(books.store, tmp_path / "other", min_pdq_quality=50)
     fresh.follow()
     assert (fresh.position, len(fresh)) == (books.indexer.position, len(books.indexer)) == (6, 4)
 

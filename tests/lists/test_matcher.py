@@ -39,7 +39,7 @@ class Desk:
 
     def __init__(self, folder: Path, policy: Policy | None = None) -> None:
         self.store = Store(f"sqlite:///{folder / 'desk.db'}")
-        self.indexer = Indexer(self.store, min_pdq_quality=50)
+        self.indexer = Indexer(self.store, folder / "index", min_pdq_quality=50)
         self.now = NOW
         self.ledger = Ledger(
             self.store,

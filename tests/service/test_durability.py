@@ -1,5 +1,6 @@
 """Acknowledged means durable: after SIGKILL, all of it is there and nothing is half there."""
 
+import json
 import random
 from pathlib import Path
 
@@ -20,18 +21,20 @@ def batch(number: int) -> list[EntryDraft]:
     return [pdq_draft(number * BATCH + i) for i in range(BATCH)]
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_sigkill_during_a_bulk_contribution(tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize(("seed", "index_save_s"), [(1, 60), (2, 0.02), (3, 0.02)])
+def test_sigkill_during_a_bulk_contribution(tmp_path: Path, seed: int, index_save_s: float) -> None:
     """The restarted server holds every acknowledged batch, whole, and matches all of it.
 
     A batch in flight when the server died may be in, but then whole; resending it with its
-    request id adds nothing twice.
+    request id adds nothing twice. The index may be killed in the middle of a save.
     """
     data = tmp_path / "data"
+    config = tmp_path / "hashsvc.toml"
+    config.write_text(f"index_save_s = {index_save_s}\n")
     kill_after = random.Random(seed).randrange(5, 40)
     requests = [add_request("acme/known", batch(i), f"batch-{i}") for i in range(BATCHES)]
     acknowledged: list[str] = []
-    server = Serving(data)
+    server = Serving(data, "--config", str(config))
 
     def contribute(client: Client) -> None:
         for response in client._lists.AddEntries(iter(requests)):
@@ -90,3 +93,29 @@ def test_the_client_carries_on_when_the_server_comes_back(tmp_path: Path) -> Non
             if running is not None:
                 running.kill()
     check_invariants(f"sqlite:///{data / 'hashsvc.db'}", tmp_path)
+
+
+def test_a_start_after_a_stop_reads_nothing_again(tmp_path: Path) -> None:
+    """The index is saved at the end, and what it finds is the same."""
+    data = tmp_path / "data"
+    with serving(data) as server, Client(server.address) as client:
+        client.create_list("acme/known")
+        client.add_entries("acme/known", batch(0))
+        assert server.stop() == 0
+    with serving(data) as again, Client(again.address) as client:
+        (ready,) = [line for line in again.log.read_text().splitlines() if '"ready"' in line][1:]
+        assert json.loads(ready)["read_from_log"] == 0
+        for draft in batch(0):
+            assert client.check(draft.fingerprints).outcome is Outcome.MATCH
+
+
+def test_an_index_that_cannot_be_saved_stops_nobody(tmp_path: Path) -> None:
+    """The node says so in its log and goes on; the next start reads the log."""
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "index").write_text("in the way")
+    for _ in range(2):
+        with serving(data) as server, Client(server.address) as client:
+            client.check(pdq_draft(1).fingerprints)
+            assert server.stop() == 0
+            assert "index not saved" in server.log.read_text()

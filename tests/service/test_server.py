@@ -21,7 +21,6 @@ from hashsvc.app import Node
 from hashsvc.config import load
 from hashsvc.errors import ConfigError, StoreError
 from hashsvc.rpc.admission import Admission
-from hashsvc.rpc.calls import Call
 from hashsvc.v1 import list_service_pb2 as lists
 from hashsvc.v1 import match_service_pb2 as pb
 from hashsvc.v1.match_service_pb2_grpc import MatchServiceStub
@@ -82,21 +81,17 @@ def test_overload_is_refused_at_once(tmp_path: Path) -> None:
         client.add_entries("acme/other", [pdq_draft(2)])
 
 
-async def test_admission_counts_each_kind_apart() -> None:
+def test_admission_counts_each_kind_apart() -> None:
     """Writes do not take the places of checks."""
     admission = Admission(load(None, {"limits": {"max_concurrent_writes": 1}}).limits)
     admission.is_ready = True
-    write, check = (
-        Call(f"/hashsvc.v1.X/{name}", None)  # type: ignore[arg-type]
-        for name in ("WithdrawEntry", "Check")
-    )
-    async with admission.admit(write):
-        async with admission.admit(check):
+    write, check = admission.door("WithdrawEntry"), admission.door("Check")
+    with write():
+        with check():
             pass
-        with pytest.raises(Exception, match="too many writes"):
-            async with admission.admit(write):
-                pass
-    async with admission.admit(write):
+        with pytest.raises(Exception, match="too many writes"), write():
+            pass
+    with write():
         pass
 
 
