@@ -86,6 +86,28 @@ def test_only_what_changed_is_written_and_nothing_is_left_over(folder: Path) -> 
     assert len(opened(folder)) == 0
 
 
+def test_a_moment_is_saved_as_it_was(tmp_path: Path) -> None:
+    """Whatever was added, removed and merged since."""
+    index = HammingIndex(256, seal_rows=60, background=False)
+    index.add(np.arange(300), CODES[:300])
+    index.settle()
+    index.add(np.arange(300, 400), CODES[300:400])
+    index.add(np.arange(400, 410), CODES[400:410])
+    index.remove(np.array([5, 350, 405]))
+    expected = everything(index)
+    moment = index.snapshot
+    index.remove(np.arange(0, 400, 7))
+    index.add(np.arange(410, 700), CODES[410:])
+    index.settle()
+    assert everything(index) != expected
+    index.save(tmp_path, 5, about="something", snapshot=moment)
+    again = opened(tmp_path)
+    assert everything(again) == expected
+    assert (again.revision, again.about) == (5, "something")
+    index.save(tmp_path, 6)
+    assert everything(opened(tmp_path)) == everything(index)
+
+
 def test_several_processes_open_one_folder(made: Path) -> None:
     """Another process finds the same, while it is open here."""
     index = opened(made)

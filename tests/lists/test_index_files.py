@@ -113,6 +113,16 @@ def test_a_start_goes_on_from_what_was_saved(desk: Desk) -> None:
     desk.check()
 
 
+def test_nothing_is_written_when_nothing_came(desk: Desk) -> None:
+    """A node at rest leaves its disk alone."""
+    before = sorted(desk.folder.rglob("*"))
+    desk.indexer.save()
+    assert sorted(desk.folder.rglob("*")) == before
+    desk.add()
+    desk.indexer.save()
+    assert sorted(desk.folder.rglob("*")) != before
+
+
 def test_what_came_after_is_followed(desk: Desk) -> None:
     """Added to what was saved, and taken from it."""
     desk.add(5)
