@@ -4,6 +4,7 @@ The servicers and the Python client share it. Reading checks what the proto alon
 (missing or unknown enum values, times out of range); the rules of a list are `lists.rules`'.
 """
 
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import Enum
@@ -169,7 +170,7 @@ def verdict_to_proto(verdict: Verdict) -> match_service_pb2.Verdict:
         searched=[_ALGORITHM.to_proto[algorithm] for algorithm in verdict.searched],
         revision=verdict.revision,
     )
-    message.check_time.GetCurrentTime()
+    message.check_time.FromNanoseconds(time.time_ns())
     return message
 
 

@@ -128,7 +128,9 @@ class Matcher:
             for query in queries
             for fingerprint in query.fingerprints
         )
-        return perceptual * min(len(self._indexer), _TABLE_COMPARISONS) <= _QUICK_COMPARISONS
+        if perceptual * _TABLE_COMPARISONS <= _QUICK_COMPARISONS:
+            return True
+        return perceptual * len(self._indexer) <= _QUICK_COMPARISONS
 
     def _usable(self, query: Query) -> list[Fingerprint]:
         """Return what to search with: of a picture too plain for PDQ, only the digests."""

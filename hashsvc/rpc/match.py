@@ -1,5 +1,6 @@
 """The MatchService servicer."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from time import perf_counter
 from typing import Any
@@ -62,7 +63,9 @@ class MatchServicer(MatchServiceServicer):
         (verdict,) = await self._judge([query])
         matched = perf_counter()
         response = pb.CheckResponse(verdict=translate.verdict_to_proto(verdict))
-        self._metrics.checked(started, read, matched, perf_counter())
+        # Counted once the answer is on its way.
+        moments = (started, read, matched, perf_counter())
+        asyncio.get_running_loop().call_soon(self._metrics.checked, *moments)
         return response
 
     async def CheckMedia(

@@ -12,6 +12,8 @@ Int32Array: TypeAlias = npt.NDArray[np.int32]
 Int64Array: TypeAlias = npt.NDArray[np.int64]
 CodeArray: TypeAlias = npt.NDArray[np.uint8]
 
+_INT64, _UINT8 = np.dtype(np.int64), np.dtype(np.uint8)
+
 
 def code_width(bits: int) -> int:
     """Bytes in a code of `bits` bits; `InvalidInputError` unless a positive multiple of 8."""
@@ -22,13 +24,13 @@ def code_width(bits: int) -> int:
 
 def checked_keys(keys: Int64Array) -> Int64Array:
     """The keys, if they are an int64 array (n,); else `InvalidInputError`."""
-    _check_array("keys", keys, np.dtype(np.int64), "(n,)", 1)
+    _check_array("keys", keys, _INT64, 1)
     return keys
 
 
 def checked_codes(codes: CodeArray, width: int) -> CodeArray:
     """The codes as a contiguous array, if they are uint8 (n, width); else `InvalidInputError`."""
-    _check_array("codes", codes, np.dtype(np.uint8), f"(n, {width})", 2)
+    _check_array("codes", codes, _UINT8, 2)
     if codes.shape[1] != width:
         raise InvalidInputError(
             f"codes must be {width} bytes wide ({8 * width} bits), not {codes.shape[1]}"
@@ -55,13 +57,14 @@ def checked_radius(radius: SupportsIndex) -> int:
     return value
 
 
-def _check_array(
-    name: str, array: object, dtype: np.dtype[np.generic], shape: str, dimensions: int
-) -> None:
-    wanted = f"{name} must be a numpy array of {dtype.name}, shape {shape}"
+def _check_array(name: str, array: object, dtype: np.dtype[np.generic], dimensions: int) -> None:
     if not isinstance(array, np.ndarray):
-        raise InvalidInputError(f"{wanted}; got {type(array).__name__}")
-    if array.dtype != dtype:
-        raise InvalidInputError(f"{wanted}; got dtype {array.dtype}")
-    if array.ndim != dimensions:
-        raise InvalidInputError(f"{wanted}; got shape {array.shape}")
+        got = type(array).__name__
+    elif array.dtype != dtype:
+        got = f"dtype {array.dtype}"
+    elif array.ndim != dimensions:
+        got = f"shape {array.shape}"
+    else:
+        return
+    shape = "(n,)" if dimensions == 1 else "(n, bytes of a code)"
+    raise InvalidInputError(f"{name} must be a numpy array of {dtype}, shape {shape}; got {got}")
