@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from hashsvc.lists import rules
 from hashsvc.lists.index_files import IndexFiles
-from hashsvc.model import Algorithm, Fingerprint
+from hashsvc.model import Algorithm
 from hashsvc.store.store import IndexedRow, Store
 from hashsvc_index import DigestIndex, Hits
 
@@ -129,21 +130,20 @@ class Indexer:
         return index.search(codes, radius)
 
     def _add(self, rows: Iterable[IndexedRow]) -> None:
-        groups: dict[Algorithm, tuple[list[int], list[bytes]]] = {}
+        groups: dict[str, list[IndexedRow]] = defaultdict(list)
         for row in rows:
-            algorithm = Algorithm(row.algorithm)
-            if row.entry_id <= self._opened_at[algorithm]:
-                continue
-            value = bytes(row.value)
-            if rules.is_searchable(
-                Fingerprint(algorithm, value, row.quality), self._min_pdq_quality
-            ):
-                keys, values = groups.setdefault(algorithm, ([], []))
-                keys.append(row.entry_id << _ORDINAL_BITS | row.ordinal)
-                values.append(value)
-        for algorithm, (keys, values) in groups.items():
-            codes = _codes(values, algorithm)
-            self._indexes[algorithm].add(np.array(keys, dtype=np.int64), codes)
+            groups[row.algorithm].append(row)
+        for name, group in groups.items():
+            algorithm = Algorithm(name)
+            opened_at, least = self._opened_at[algorithm], self._min_pdq_quality
+            new = [
+                (entry_id << _ORDINAL_BITS | ordinal, value)
+                for entry_id, ordinal, _, value, quality in group
+                if entry_id > opened_at and rules.carries_enough(algorithm, value, quality, least)
+            ]
+            if new:
+                keys, values = zip(*new, strict=True)
+                self._indexes[algorithm].add(np.array(keys, np.int64), _codes(values, algorithm))
 
     def _remove(self, entries: Iterable[tuple[int, int]]) -> None:
         ranges = [

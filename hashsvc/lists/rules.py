@@ -170,13 +170,22 @@ def check_fingerprints(fingerprints: Sequence[Fingerprint]) -> None:
 
 def is_searchable(fingerprint: Fingerprint, min_pdq_quality: int) -> bool:
     """Tell whether a fingerprint carries enough to search with it or for it."""
-    if fingerprint.algorithm is Algorithm.PDQ:
-        return fingerprint.quality is None or fingerprint.quality >= min_pdq_quality
-    if fingerprint.algorithm.is_digest:
+    return carries_enough(
+        fingerprint.algorithm, fingerprint.value, fingerprint.quality, min_pdq_quality
+    )
+
+
+def carries_enough(
+    algorithm: Algorithm, value: bytes, quality: int | None, min_pdq_quality: int
+) -> bool:
+    """Tell the same of a fingerprint in pieces."""
+    if algorithm is Algorithm.PDQ:
+        return quality is None or quality >= min_pdq_quality
+    if algorithm.is_digest:
         return True
     # A plain picture's 64-bit hash has almost all bits alike.
-    ones = int.from_bytes(fingerprint.value).bit_count()
-    return MIN_MINORITY_BITS <= ones <= fingerprint.algorithm.bits - MIN_MINORITY_BITS
+    ones = int.from_bytes(value).bit_count()
+    return MIN_MINORITY_BITS <= ones <= algorithm.bits - MIN_MINORITY_BITS
 
 
 def _fingerprints(fingerprints: Sequence[Fingerprint], path: str) -> Iterator[Violation]:
