@@ -199,11 +199,11 @@ async def at_rate(
             for number in rng.permutation(len(ways)):
                 due = np.cumsum(rng.exponential(1 / rate, count)).tolist()
                 measured, ask = ways[number]
-                await _ask_when_due(measured, ask, rows, due)
+                await ask_when_due(measured, ask, rows, due)
     return [measured for measured, _ in ways]
 
 
-async def _ask_when_due(
+async def ask_when_due(
     measured: Measured, ask: AsyncAsk, rows: Sequence[int], due: Sequence[float]
 ) -> None:
     """Make each call at its moment, in seconds from now; its time runs from that moment."""

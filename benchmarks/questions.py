@@ -1,20 +1,14 @@
 """What is asked of a node, prepared before the clock runs, and the right answers."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
-import faiss as typed_faiss
 import numpy as np
 
 from benchmarks import node
-from benchmarks.datasets import BITS, RADIUS, Codes, Found, make_codes, make_queries
+from benchmarks.datasets import Codes, Found, make_codes, make_queries, truth_of
 from hashsvc import translate
 from hashsvc.model import Fingerprint, MediaFingerprints, MediaType, Verdict
 from hashsvc.v1 import match_service_pb2 as pb
-
-faiss: Any = typed_faiss
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,27 +33,6 @@ def make(codes: Codes, count: int, rng: np.random.Generator) -> Questions:
     prints = [[node.fingerprint(code)] for code in asked]
     requests = [translate.check_request(MediaType.IMAGE, some, None, "") for some in prints]
     return Questions(prints, requests, truth_of(codes, asked))
-
-
-def truth_of(codes: Codes, asked: Codes) -> list[Found]:
-    """What each query must find: FAISS compares all with all, numpy would take minutes."""
-    index = faiss.IndexBinaryFlat(BITS)
-    index.add(codes)
-    # FAISS excludes the radius itself.
-    ends, distances, keys = index.range_search(asked, RADIUS + 1)
-    hits = list(zip(keys.tolist(), distances.astype(int).tolist(), strict=True))
-    return [set(hits[ends[row] : ends[row + 1]]) for row in range(len(asked))]
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let FAISS in this process use one thread: idle ones spin on cores that the server needs."""
-    most = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)
-    try:
-        yield
-    finally:
-        faiss.omp_set_num_threads(most)
 
 
 def found(answer: object) -> Found:
