@@ -44,7 +44,7 @@ from benchmarks.report import Row, note, percentile_ms
 
 faiss: Any = typed_faiss
 
-HELP = "checks against a real node, beside an empty call and threatexchange in process"
+HELP = "checks against a real node in every way of asking, beside an empty call and threatexchange"
 SMALL: Sequence[str] = ("--n", "10000", "--queries", "500", "--rates", "100,300", "--seconds", "2")
 
 PERCENTS = (0, 50, 75, 90, 95, 99, 99.5, 99.9, 99.99, 100)

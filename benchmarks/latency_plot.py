@@ -11,7 +11,7 @@ from benchmarks.report import Row
 _TICKS = (50, 90, 99, 99.9, 99.99)
 _STYLES = {CHECK: "-", FLOOR: "--"}
 _SVG = {"svg.fonttype": "none", "svg.hashsalt": "hashsvc"}
-_PANEL_INCHES = (6.0, 4.5)
+_PANEL_INCHES = (6.5, 5.0)
 
 
 def plot(rows: Sequence[Row], folder: Path) -> list[Path]:
@@ -64,7 +64,10 @@ def _fill(panel: Any, rows: Sequence[Row], key: str) -> None:
     panel.set_yscale("log")
     panel.set_xticks([1 / (1 - percent / 100) for percent in _TICKS])
     panel.set_xticklabels([f"{percent:g} %" for percent in _TICKS])
+    ticker: Any = importlib.import_module("matplotlib.ticker")
+    panel.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    panel.yaxis.set_major_formatter("{x:g}")
     panel.minorticks_off()
     panel.set_xlabel("percentile of calls")
     panel.grid(visible=True, alpha=0.3)
-    panel.legend(fontsize="small")
+    panel.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2)
