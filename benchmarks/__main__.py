@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol
 
-from benchmarks import check, contribute, freshness, hashing, index, latency, report
+from benchmarks import contribute, freshness, hashing, index, latency, report, start
 
 
 class Benchmark(Protocol):
@@ -26,8 +26,8 @@ class Benchmark(Protocol):
 BENCHMARKS: dict[str, Benchmark] = {
     "index": index,
     "contribute": contribute,
-    "check": check,
     "latency": latency,
+    "start": start,
     "freshness": freshness,
     "hashing": hashing,
 }

@@ -1,7 +1,10 @@
 """How fresh answers are: from acknowledgement to first match, from withdrawal to no match.
 
 One client contributes an entry, waits for its acknowledgement, and checks it until it matches; then
-withdraws it and checks until it does not. Idle, and while another process contributes in bulk.
+withdraws it and checks until it does not. Idle, while another process checks at a steady rate, and
+while another contributes in bulk. The check that sees the entry is part of the time: its median
+beyond that of one more such check is `minus_check_p50_ms`.
+
 Hasher Matcher Actioner at its default intervals was seen to take 25 to 57 s, 41 s in the mean, for
 the same thing; it does not run here.
 """
@@ -10,24 +13,30 @@ import argparse
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
+import grpc
 import numpy as np
 
-from benchmarks import node
+from benchmarks import node, questions
 from benchmarks.datasets import Codes, make_codes
-from benchmarks.report import Row, note, percentile_ms
+from benchmarks.report import Row, note, percentile_ms, seconds
+from hashsvc.v1.match_service_pb2_grpc import MatchServiceStub
 from hashsvc_client import Client, EntryDraft
 
 HELP = "time from acknowledgement to first match, and from withdrawal to no match"
 SMALL: Sequence[str] = ("--n", "1000", "--repeat", "50")
 
 _BATCH = 1_000
+_CHECKS_PER_S = 200
 _LIMIT_S = 60.0
 _MOST_BATCHES = 1_000
+_MOST_S = 3_600
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,23 +46,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> list[Row]:
-    """Measure idle and under load."""
+    """Measure idle and under each load."""
     rng = np.random.default_rng(arguments.seed)
-    codes = make_codes(arguments.n + 2 * arguments.repeat, rng)
-    fresh = codes[arguments.n :]
+    codes = make_codes(arguments.n + (1 + len(_LOADS)) * arguments.repeat, rng)
+    known, *fresh = np.split(codes, range(arguments.n, len(codes), arguments.repeat))
     rows = []
     with tempfile.TemporaryDirectory() as folder, node.running(Path(folder) / "data") as running:
         note(f"filling a node with {arguments.n:,} entries")
-        node.fill(running.address, codes[: arguments.n], _BATCH)
-        rows.append(_row("idle", running.address, fresh[: arguments.repeat]))
-        note("again, while another process contributes in bulk")
-        with _load(running.address, arguments.seed + 1):
-            rows.append(_row("bulk contribution", running.address, fresh[arguments.repeat :]))
+        node.fill(running.address, known, _BATCH)
+        rows.append(_row("idle", running.address, fresh[0]))
+        for (load, name), others in zip(_LOADS.items(), fresh[1:], strict=True):
+            note(f"again, beside a load of {name}")
+            with _load(load, running.address, arguments.seed + 1):
+                rows.append(_row(name, running.address, others))
     return rows
 
 
 def _row(load: str, address: str, codes: Codes) -> Row:
-    acknowledged, matched, withdrawn, gone = [], [], [], []
+    acknowledged, matched, checked, withdrawn, gone = [], [], [], [], []
     early = 0
     with Client(address) as client:
         for code in codes:
@@ -63,6 +73,7 @@ def _row(load: str, address: str, codes: Codes) -> Row:
             waited, checks = _until(client, code, matches=True)
             matched.append(waited)
             early += checks > 1
+            checked.append(seconds(partial(client.check, [node.fingerprint(code)])))
             start = perf_counter()
             client.withdraw_entry(entry.name, "benchmark")
             withdrawn.append(perf_counter() - start)
@@ -75,6 +86,8 @@ def _row(load: str, address: str, codes: Codes) -> Row:
         "ack_p50_ms": percentile_ms(acknowledged, 50),
         "ack_to_match_p50_ms": percentile_ms(matched, 50),
         "ack_to_match_p99_ms": percentile_ms(matched, 99),
+        "check_p50_ms": percentile_ms(checked, 50),
+        "minus_check_p50_ms": percentile_ms(matched, 50) - percentile_ms(checked, 50),
         "withdraw_p50_ms": percentile_ms(withdrawn, 50),
         "withdrawn_to_gone_p50_ms": percentile_ms(gone, 50),
         "withdrawn_to_gone_p99_ms": percentile_ms(gone, 99),
@@ -95,28 +108,47 @@ def _until(client: Client, code: Codes, *, matches: bool) -> tuple[float, int]:
 
 
 @contextmanager
-def _load(address: str, seed: int) -> Iterator[None]:
-    """Contribute batches of 1,000 in another process, until the block ends."""
-    command = [sys.executable, "-m", __name__, address, str(seed)]
+def _load(load: str, address: str, seed: int) -> Iterator[None]:
+    """Put a load on the node from another process, until the block ends."""
+    command = [sys.executable, "-m", __name__, load, address, str(seed)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            process.stdout.readline()  # the first batch is in
+            if not process.stdout.readline():  # the first answer is there
+                raise RuntimeError(f"the load {load} ended at once")
             yield
+            if process.poll() is not None:
+                raise RuntimeError(f"the load {load} ended early")
         finally:
             process.kill()
 
 
-def _contribute_for_ever(address: str, seed: int) -> None:
+def _contribute(address: str, rng: np.random.Generator) -> None:
     def batches() -> Iterator[list[EntryDraft]]:
-        rng = np.random.default_rng(seed)
         for _ in range(_MOST_BATCHES):
             yield [node.draft(code) for code in make_codes(_BATCH, rng)]
 
     with Client(address) as client:
-        for _ in client.add_batches(node.LIST, batches()):
-            print("in", flush=True)
+        for number, _ in enumerate(client.add_batches(node.LIST, batches())):
+            if number == 0:
+                print("in", flush=True)
 
+
+def _check(address: str, rng: np.random.Generator) -> None:
+    """Check random values at an even rate; after a late answer as fast as can be."""
+    asked = questions.make(make_codes(0, rng), _BATCH, rng)
+    with grpc.insecure_channel(address) as channel:
+        match = MatchServiceStub(channel)
+        start = perf_counter()
+        for number in range(_CHECKS_PER_S * _MOST_S):
+            match.Check(asked.requests[number % len(asked)])
+            if number == 0:
+                print("in", flush=True)
+            time.sleep(max(0.0, start + (number + 1) / _CHECKS_PER_S - perf_counter()))
+
+
+_RUNS = {"check": _check, "contribute": _contribute}
+_LOADS = {"check": f"{_CHECKS_PER_S} checks a second", "contribute": "bulk contribution"}
 
 if __name__ == "__main__":
-    _contribute_for_ever(sys.argv[1], int(sys.argv[2]))
+    _RUNS[sys.argv[1]](sys.argv[2], np.random.default_rng(int(sys.argv[3])))

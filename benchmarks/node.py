@@ -12,47 +12,63 @@ from pathlib import Path
 from time import perf_counter
 
 from benchmarks.datasets import Codes, Found
-from hashsvc.model import Algorithm, Basis, Description, EntryDraft, Fingerprint, MediaType, Verdict
+from hashsvc.model import (
+    Algorithm,
+    Basis,
+    Description,
+    EntryDraft,
+    Fingerprint,
+    MediaType,
+    Outcome,
+    Verdict,
+)
 from hashsvc_client import Client
 
 LIST = "bench/known"
 COMMAND = (sys.executable, "-m", "hashsvc")
 
+_METRICS = re.compile(r"metrics on (\S+)")
 _READY = re.compile(r" is ready on (\S+)")
-_START_S, _STOP_S = 300, 30
+_START_S, _STOP_S = 1_800, 300  # far beyond what is expected: end a run that hangs
 _LOG_CHARACTERS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A running node; `start_s` is from the start of the process to its word that it is ready."""
+    """A running node; `start_s` is from the start of the process to its word that it is ready.
+
+    `metrics_url` is where it tells its metrics, or empty.
+    """
 
     address: str
+    metrics_url: str
     start_s: float
 
 
 @contextmanager
-def running(data: Path) -> Iterator[Node]:
+def running(data: Path, *, metrics: bool = False) -> Iterator[Node]:
     """Run `hashsvc serve` on a data folder; it is stopped at the end, whatever happens.
 
     Its log goes to a file beside the folder.
     """
+    settings = {"HASHSVC_METRICS": "127.0.0.1:0"} if metrics else {}
     log = data.with_suffix(".log")
     command = [*COMMAND, "serve", "--data", str(data), "--listen", "127.0.0.1:0"]
     start = perf_counter()
     with (
         log.open("ab") as errors,
         subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=errors, env=environ(), text=True
+            command, stdout=subprocess.PIPE, stderr=errors, env=environ() | settings, text=True
         ) as process,
     ):
         try:
-            address = _address(process)
+            said = _said_until_ready(process)
             took = perf_counter() - start
-            if not address:
+            ready, metrics_on = _READY.search(said), _METRICS.search(said)
+            if not ready:
                 tail = log.read_text(encoding="utf-8", errors="replace")[-_LOG_CHARACTERS:]
                 raise RuntimeError(f"the node did not start: {tail}")
-            yield Node(address, took)
+            yield Node(ready[1], metrics_on[1] if metrics_on else "", took)
         finally:
             _stop(process)
 
@@ -86,19 +102,23 @@ def fingerprint(code: Codes) -> Fingerprint:
 
 def found(verdict: Verdict) -> Found:
     """The rows that a verdict names, with their distances."""
+    if verdict.outcome is Outcome.UNDETERMINED:
+        raise RuntimeError(f"a check was not answered: {verdict.reason} {verdict.detail}")
     return {(int(m.entry.partition("#")[2]) - 1, m.best.distance) for m in verdict.matches}
 
 
-def _address(process: subprocess.Popen[str]) -> str:
-    """Where the node listens, or nothing if it ends or takes too long."""
+def _said_until_ready(process: subprocess.Popen[str]) -> str:
+    """What the node prints until it is ready, ends, or takes too long."""
     assert process.stdout is not None
     guard = threading.Timer(_START_S, process.kill)
     guard.start()
     try:
+        said = ""
         for line in process.stdout:
-            if match := _READY.search(line):
-                return match[1]
-        return ""
+            said += line
+            if _READY.search(line):
+                break
+        return said
     finally:
         guard.cancel()
 
