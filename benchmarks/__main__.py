@@ -4,22 +4,28 @@ import argparse
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 from benchmarks import (
     check,
     contribute,
+    digests,
     freshness,
     hashing,
     index,
     latency,
     noise,
     report,
+    results,
 )
 
 
 class Benchmark(Protocol):
-    """What a module of this package offers."""
+    """What a module of this package offers.
+
+    It may also have `plot(rows, folder)`, which writes pictures of rows and returns their paths.
+    """
 
     HELP: str
     SMALL: Sequence[str]
@@ -38,6 +44,7 @@ class Benchmark(Protocol):
 
 BENCHMARKS: dict[str, Benchmark] = {
     "index": index,
+    "digests": digests,
     "contribute": contribute,
     "check": check,
     "latency": latency,
@@ -50,6 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark that the command line names; exit status 1 for a wrong answer."""
     argv = sys.argv[1:] if argv is None else argv
     arguments = _parser().parse_args(argv)
+    if arguments.name == "results":
+        print(results.write(arguments.out, arguments.files, BENCHMARKS))
+        return 0
     run = report.run_facts(arguments.name, _without_json(argv))
     run["environment"] = report.environment(arguments.seed)
     report.print_environment(run["environment"])
@@ -80,6 +90,11 @@ def _parser() -> argparse.ArgumentParser:
         report.add_common_arguments(command)
     summary = "all of these, each with a small load"
     report.add_common_arguments(commands.add_parser("all", help=summary, description=summary))
+    command = commands.add_parser("results", help=results.HELP, description=results.HELP)
+    command.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="made if missing"
+    )
+    command.add_argument("files", type=Path, nargs="+", metavar="FILE", help="written by --json")
     return parser
 
 

@@ -19,10 +19,11 @@ as it goes; and opened from its files. Below 16,384 codes nothing is merged.
 import argparse
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
-from benchmarks import measuring, motion, peers, report
+from benchmarks import measuring, motion, peers, plots, report
 from benchmarks.corpora import CORPORA, queries_of
 from benchmarks.datasets import BITS, RADIUS, Codes, planted, truth_of
 from benchmarks.engines import KINDS, OURS, Kind, faiss
@@ -83,6 +84,25 @@ def measure(
     report.note("hashsvc in motion")
     moved = motion.measure(codes, draw(size // 3 + 1), asked, radius)
     return [*rows, {report.TABLE: motion.TABLE, **facts, **moved}]
+
+
+def plot(rows: Sequence[report.Row], folder: Path) -> list[Path]:
+    """Latency by size, recall by latency at the greatest size, and bytes, for each corpus."""
+    engines = [row for row in rows if report.TABLE not in row]
+    made: list[Path] = []
+    for corpus, bits in dict.fromkeys((row["corpus"], row["bits"]) for row in engines):
+        some = [row for row in engines if (row["corpus"], row["bits"]) == (corpus, bits)]
+        stem, what = f"index-{corpus}-{bits}", f"{corpus} codes of {bits} bits"
+        for percentile in ("p50", "p99"):
+            path = folder / f"{stem}-{percentile}.svg"
+            title = f"Latency of one query, {what}"
+            made.append(plots.by_size(some, f"{percentile}_us", title, path))
+        greatest = max(row["n"] for row in some)
+        last = [row for row in some if row["n"] == greatest]
+        title = f"{greatest:,} {what}"
+        made.append(plots.recall(last, title, folder / f"{stem}-recall.svg"))
+        made.append(plots.bars(last, "bytes_per_code", title, folder / f"{stem}-bytes.svg"))
+    return made
 
 
 def _measure_engines(

@@ -51,6 +51,14 @@ def test_index_measures_the_engines_that_are_named(
         main(["index", "--engines", "flat,faster"])
 
 
+def test_digests(tmp_path: Path) -> None:
+    """Index, dict and SQLite find the planted digests and nothing else."""
+    rows = rows_of(tmp_path, "digests", "--n", "300,5000", "--queries", "150")
+    assert [row["n"] for row in rows] == [300] * 3 + [5000] * 3
+    assert all(row["recall"] == 1 and row["wrong"] == 0 for row in rows)
+    assert all(row["bytes_per_code"] > 32 for row in rows)
+
+
 def test_contribute(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Both ways in keep every entry, also over a restart."""
     rows = rows_of(tmp_path, "contribute", "--n", "50", "--batch", "20")
