@@ -1,14 +1,13 @@
-"""Seeded PDQ values and queries, the truth about them by brute force, and the score of an answer.
+"""Seeded codes and queries, the truth about them by brute force, and the score of an answer.
 
-Of 100 queries 99 are random, hence misses, and one is a stored code with 0 to 31 bits flipped.
+Of 100 queries 99 are random, hence misses, and one is a stored code with bits flipped, up to as
+many as the radius allows.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-
-from hashsvc_index import brute_force
 
 BITS = 256
 RADIUS = 31
@@ -17,59 +16,46 @@ Codes = npt.NDArray[np.uint8]
 Found = set[tuple[int, int]]
 """The hits of one query: (row of the stored code, distance)."""
 
-
-def make_codes(count: int, rng: np.random.Generator) -> Codes:
-    """Uniform codes: uint8 (count, 32)."""
-    return rng.integers(0, 256, (count, BITS // 8), dtype=np.uint8)
+# Codes that are compared at once, so that what is made of them stays in the caches.
+_PIECE = 16_384
 
 
-def make_clustered_codes(count: int, rng: np.random.Generator) -> Codes:
-    """Codes of biased bits, a fifth of them a tenth of their bits away from one of 12 centres."""
-    share = rng.beta(8, 8, BITS).astype(np.float32)
-    codes = np.concatenate([_biased(share, part, rng) for part in _parts(count)])
-    centres = _biased(share, 12, rng)
-    for part in np.array_split(rng.permutation(count)[: count // 5], len(_parts(count))):
-        noise = _biased(np.full(BITS, 0.1, np.float32), len(part), rng)
-        codes[part] = centres[rng.integers(12, size=len(part))] ^ noise
-    return codes
+def make_codes(count: int, rng: np.random.Generator, bits: int = BITS) -> Codes:
+    """Uniform codes: uint8 (count, bits // 8)."""
+    return rng.integers(0, 256, (count, bits // 8), dtype=np.uint8)
 
 
-def make_near_queries(codes: Codes, count: int, rng: np.random.Generator) -> Codes:
-    """Half are stored codes with 0 to 31 bits flipped, half are random."""
-    asked = make_codes(count, rng)
-    for row in range(0, count, 2):
-        flips = np.zeros(BITS, np.uint8)
-        flips[rng.permutation(BITS)[: rng.integers(0, RADIUS + 1)]] = 1
-        asked[row] = codes[rng.integers(len(codes))] ^ np.packbits(flips)
-    return rng.permutation(asked)
-
-
-def _parts(count: int) -> list[int]:
-    """`count` in pieces that fit in memory bit by bit."""
-    return [min(100_000, count - first) for first in range(0, count, 100_000)]
-
-
-def _biased(share: npt.NDArray[np.float32], count: int, rng: np.random.Generator) -> Codes:
-    """Codes each bit of which is set in this share of them."""
-    return np.packbits(rng.random((count, BITS), dtype=np.float32) < share, axis=1)
-
-
-def make_queries(codes: Codes, count: int, rng: np.random.Generator) -> Codes:
+def make_queries(codes: Codes, count: int, rng: np.random.Generator, radius: int = RADIUS) -> Codes:
     """Random codes; one in a hundred, and at least one, is planted near a stored code."""
-    asked = make_codes(count, rng)
-    for row in range(0, count, 100):
-        flips = np.zeros(BITS, np.uint8)
-        flips[rng.permutation(BITS)[: rng.integers(0, RADIUS + 1)]] = 1
+    asked = make_codes(count, rng, 8 * codes.shape[1])
+    return rng.permutation(planted(asked, 100, codes, radius, rng))
+
+
+def planted(asked: Codes, every: int, codes: Codes, radius: int, rng: np.random.Generator) -> Codes:
+    """`asked`, with each so many-th a stored code that has up to `radius` bits flipped."""
+    asked = asked.copy()
+    bits = 8 * codes.shape[1]
+    for row in range(0, len(asked), every):
+        flips = np.zeros(bits, np.uint8)
+        flips[rng.permutation(bits)[: rng.integers(0, radius + 1)]] = 1
         asked[row] = codes[rng.integers(len(codes))] ^ np.packbits(flips)
-    return rng.permutation(asked)
+    return asked
 
 
-def truth_of(codes: Codes, asked: Codes) -> list[Found]:
-    """What each query must find."""
+def truth_of(codes: Codes, asked: Codes, radius: int = RADIUS) -> list[Found]:
+    """What each query must find: every code is compared with every query, in plain numpy."""
     truth: list[Found] = [set() for _ in asked]
-    hits = brute_force(codes, np.arange(len(codes)), asked, RADIUS)
-    for query, key, distance in zip(hits.query, hits.key, hits.distance, strict=True):
-        truth[query].add((int(key), int(distance)))
+    queries = np.ascontiguousarray(asked).view(np.uint64)
+    for first in range(0, len(codes), _PIECE):
+        piece = np.ascontiguousarray(codes[first : first + _PIECE])
+        words = np.ascontiguousarray(piece.view(np.uint64).T)
+        for query, found in zip(queries, truth, strict=True):
+            distance = np.zeros(len(piece), np.uint16)
+            for word, wanted in zip(words, query, strict=True):
+                distance += np.bitwise_count(word ^ wanted)
+            rows = np.flatnonzero(distance <= radius)
+            if len(rows):
+                found.update(zip((rows + first).tolist(), distance[rows].tolist(), strict=True))
     return truth
 
 

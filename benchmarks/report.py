@@ -5,8 +5,10 @@ import importlib.metadata
 import json
 import os
 import platform
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -17,6 +19,20 @@ import numpy.typing as npt
 Row = dict[str, Any]
 Numbers = npt.NDArray[np.int64]
 
+TABLE = "table"
+"""What a row calls the table it stands in, where a benchmark prints several."""
+
+_PACKAGES = (
+    "hashsvc",
+    "numpy",
+    "numba",
+    "faiss-cpu",
+    "grpcio",
+    "threatexchange",
+    "pdqhash",
+    "usearch",
+)
+
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments that all benchmarks share."""
@@ -25,33 +41,52 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def environment(seed: int) -> Row:
-    """The facts that a figure means nothing without; the load is what ran before the start."""
+    """The facts that a figure means nothing without."""
     return {
         "cpu": _cpu_model(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cores": cores(),
+        "memory_gb": _memory_gb(),
+        "os": platform.platform(),
         "python": platform.python_version(),
-        "numpy": _version("numpy"),
-        "faiss": _version("faiss-cpu"),
-        "grpcio": _version("grpcio"),
-        "threatexchange": _version("threatexchange"),
-        "pdqhash": _version("pdqhash"),
-        "hashsvc": _version("hashsvc"),
-        "load_1min": round(os.getloadavg()[0], 2),
+        **{name.removesuffix("-cpu"): _version(name) for name in _PACKAGES},
         "seed": seed,
     }
 
 
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def print_environment(facts: Row) -> None:
     """All facts on one line."""
-    print(", ".join(f"{name} {value}" for name, value in facts.items()))
+    print(line_of(facts))
 
 
-def print_table(rows: Sequence[Row]) -> None:
+def line_of(facts: Row) -> str:
+    """Names and values with commas between."""
+    return ", ".join(f"{name} {value}" for name, value in facts.items())
+
+
+def print_tables(rows: Sequence[Row]) -> None:
+    """The tables of these rows, each under its name if it has one."""
+    print("\n\n".join(f"{name}\n\n{table(part)}".strip() for name, part in tables_of(rows)))
+
+
+def tables_of(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
+    """Rows by the table that they name under TABLE, which is then no column of theirs."""
+    parts: dict[str, list[Row]] = {}
+    for row in rows:
+        parts.setdefault(row.get(TABLE, ""), []).append(
+            {name: value for name, value in row.items() if name != TABLE}
+        )
+    return list(parts.items())
+
+
+def table(rows: Sequence[Row]) -> str:
     """A Markdown table with the columns of the first row; what a row lacks is a dash."""
-    if not rows:
-        return
     names = list(rows[0])
     cells = [names, *([_cell(row.get(name)) for name in names] for row in rows)]
     widths = [max(len(line[column]) for line in cells) for column in range(len(names))]
@@ -62,14 +97,24 @@ def print_table(rows: Sequence[Row]) -> None:
         for line in cells
     ]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    print("\n".join(lines))
+    return "\n".join(lines)
 
 
-def write_json(path: Path | None, facts: Row, rows: Sequence[Row]) -> None:
-    """Write the environment and the rows, if a path is given."""
+def write_json(path: Path | None, run: Row, rows: Sequence[Row]) -> None:
+    """Write the facts of a run and its rows, if a path is given."""
     if path is not None:
-        text = json.dumps({"environment": facts, "rows": list(rows)}, indent=2)
+        text = json.dumps({**run, "rows": list(rows)}, indent=2)
         path.write_text(text + "\n", encoding="utf-8")
+
+
+def run_facts(name: str, arguments: Sequence[str]) -> Row:
+    """Which benchmark with which arguments, when, and of which commit if git knows one."""
+    return {
+        "benchmark": name,
+        "arguments": list(arguments),
+        "date": datetime.now(UTC).date().isoformat(),
+        "commit": _commit(),
+    }
 
 
 def seconds(act: Callable[[], object]) -> float:
@@ -100,6 +145,24 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
     return str(value)
+
+
+def _commit() -> str | None:
+    """The commit of the files beside this one, with a mark if they were changed since."""
+    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        done = subprocess.run(
+            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return None
+    return done.stdout.strip() or None
+
+
+def _memory_gb() -> float | None:
+    if "SC_PHYS_PAGES" not in os.sysconf_names:
+        return None
+    return round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1)
 
 
 def _version(distribution: str) -> str:
