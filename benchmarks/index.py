@@ -12,8 +12,8 @@ hits at most.
 read. `bytes_per_code` is memory for hashsvc and numpy, and the size of the saved index for others,
 which FAISS MultiHash and usearch unfold to several times as much memory. `open_s` reads what was
 just saved. The second table is hashsvc alone: the same queries while the index rests, while another
-thread adds single codes, and while a third as many codes are added at once and merged, each as fast
-as it goes; and opened from its files. Below 16,384 codes nothing is merged.
+thread adds single codes as fast as it can, and while a segment of a third as many codes is merged
+with the rest; and opened from its files.
 """
 
 import argparse

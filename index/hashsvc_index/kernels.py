@@ -1,6 +1,8 @@
 """The compiled loops (numba): building tables, probing them, and comparing with every code.
 
-Every kernel releases the GIL, is compiled when this module is imported (afterwards loaded from the
+Kernels release the GIL, but for those whose names end in `_held`: a thread that gives it up in the
+middle of a short search waits for its turn behind whoever took it, far longer than the search.
+Every kernel is compiled when this module is imported (afterwards loaded from the
 cache beside it), and takes read-only arrays, memory-mapped ones too. Codes come as uint64 words
 (n, w); "word i" of a code is its i-th run of 16 bits, of which there are m = 4 w.
 
@@ -44,8 +46,8 @@ _WORDS = _input(types.uint64, 2)
 _FOUND = types.Array(types.int64, 2, "C")
 
 
-def _jit(*arguments: Any) -> Any:
-    options = {"nogil": True, "boundscheck": False}
+def _jit(*arguments: Any, nogil: bool = True) -> Any:
+    options = {"nogil": nogil, "boundscheck": False}
 
     def decorate(function: Any) -> Any:
         try:
@@ -57,8 +59,8 @@ def _jit(*arguments: Any) -> Any:
     return decorate
 
 
-def _compiled(*signature: Any) -> Callable[[_Function], _Function]:
-    made: Callable[[_Function], _Function] = _jit(signature[0](*signature[1:]))
+def _compiled(*signature: Any, nogil: bool = True) -> Callable[[_Function], _Function]:
+    made: Callable[[_Function], _Function] = _jit(signature[0](*signature[1:]), nogil=nogil)
     return made
 
 
@@ -160,8 +162,34 @@ def _word(codes: Any, row: int, number: int) -> Any:
     return np.uint16(codes[row, number >> 2] >> np.uint64((number & 3) << 4))
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def _distance_of_four(_: Any, codes: Any, row: Any, others: Any, other: Any) -> Any:
+    """Number of bits in which two rows of four words differ, with one vector."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        word = ir.IntType(64)
+        vector = ir.VectorType(word, 4)
+        loaded = []
+        for place in (0, 2):
+            made = context.make_array(signature.args[place])(context, builder, arguments[place])
+            first = builder.mul(arguments[place + 1], word(4))
+            row = builder.bitcast(builder.gep(made.data, [first]), vector.as_pointer())
+            loaded.append(builder.load(row, align=8))
+        count_bits = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(vector, [vector]), "llvm.ctpop.v4i64"
+        )
+        add_up = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(word, [vector]), "llvm.vector.reduce.add.v4i64"
+        )
+        return builder.call(add_up, [builder.call(count_bits, [builder.xor(*loaded)])])
+
+    return types.int64(codes, types.int64, others, types.int64), generate
+
+
 @_inlined
 def _distance(codes: Any, row: Any, others: Any, other: Any) -> Any:
+    if codes.shape[1] == 4:
+        return _distance_of_four(codes, np.int64(row), others, np.int64(other))
     total: Any = np.int64(0)
     for place in range(codes.shape[1]):
         total += np.int64(_differing(codes[row, place], others[other, place]))
@@ -391,20 +419,8 @@ def _verified(
     return hits
 
 
-@_compiled(
-    _FOUND,
-    _WORDS,
-    _input(types.uint32, 2),
-    _input(types.uint16, 1),
-    _input(types.uint16, 1),
-    _input(types.uint8, 1),
-    _WORDS,
-    types.int64,
-    _input(types.int64, 1),
-    types.int64,
-    types.int64,
-)
-def probe(
+@_helper
+def _probe(
     codes: Any,
     offsets: Any,
     sketches: Any,
@@ -416,24 +432,6 @@ def probe(
     most_entries: int,
     most_checks: int,
 ) -> Any:
-    """Find the codes near each query by way of the tables.
-
-    A query that would read more than `most_entries` table entries, or that comes to compare more
-    than `most_checks` codes, is given up: its only row in the result has -1 for a row.
-
-    Args:
-        codes: uint64 (n, w), n at least 1.
-        offsets: uint32 (m, BUCKETS + 1).
-        sketches: uint16 (m * n + CHUNK,).
-        low, high: uint16 (m * n,) and uint8 (m * n,).
-        queries: uint64 (q, w).
-        radius: in bits.
-        allowance: int64 (m,), 0 to MAX_ALLOWANCE each, in sum `radius` + 1.
-        most_entries, most_checks: the cost guard.
-
-    Returns:
-        int64 (hits, 3): query, row and distance of each hit, by query.
-    """
     count = len(codes)
     tables = len(allowance)
     room = 0
@@ -478,4 +476,134 @@ def probe(
             found[total, 1] = -1
             found[total, 2] = -1
             total += 1
+    return found[:total]
+
+
+_PROBING = (
+    _FOUND,
+    _WORDS,
+    _input(types.uint32, 2),
+    _input(types.uint16, 1),
+    _input(types.uint16, 1),
+    _input(types.uint8, 1),
+    _WORDS,
+    types.int64,
+    _input(types.int64, 1),
+    types.int64,
+    types.int64,
+)
+
+
+@_compiled(*_PROBING)
+def probe(
+    codes: Any,
+    offsets: Any,
+    sketches: Any,
+    low: Any,
+    high: Any,
+    queries: Any,
+    radius: int,
+    allowance: Any,
+    most_entries: int,
+    most_checks: int,
+) -> Any:
+    """Find the codes near each query by way of the tables.
+
+    A query that would read more than `most_entries` table entries, or that comes to compare more
+    than `most_checks` codes, is given up: its only row in the result has -1 for a row.
+
+    Args:
+        codes: uint64 (n, w), n at least 1.
+        offsets: uint32 (m, BUCKETS + 1).
+        sketches: uint16 (m * n + CHUNK,).
+        low, high: uint16 (m * n,) and uint8 (m * n,).
+        queries: uint64 (q, w).
+        radius: in bits.
+        allowance: int64 (m,), 0 to MAX_ALLOWANCE each, in sum `radius` + 1.
+        most_entries, most_checks: the cost guard.
+
+    Returns:
+        int64 (hits, 3): query, row and distance of each hit, by query.
+    """
+    return _probe(
+        codes,
+        offsets,
+        sketches,
+        low,
+        high,
+        queries,
+        radius,
+        allowance,
+        most_entries,
+        most_checks,
+    )
+
+
+@_compiled(*_PROBING, nogil=False)
+def probe_held(
+    codes: Any,
+    offsets: Any,
+    sketches: Any,
+    low: Any,
+    high: Any,
+    queries: Any,
+    radius: int,
+    allowance: Any,
+    most_entries: int,
+    most_checks: int,
+) -> Any:
+    """As `probe`, without giving up the GIL."""
+    return _probe(
+        codes,
+        offsets,
+        sketches,
+        low,
+        high,
+        queries,
+        radius,
+        allowance,
+        most_entries,
+        most_checks,
+    )
+
+
+@_helper
+def _near_rows(codes: Any, queries: Any, query: int, radius: int, first: int, waiting: Any) -> Any:
+    """Compare rows from `first` on, BLOCK of them at most: (row, distance) of each that is near."""
+    last = min(first + len(waiting), len(codes))
+    count = 0
+    for row in range(first, last):
+        distance = _distance(codes, row, queries, query)
+        # No branch: nearly all go over the same place again.
+        waiting[count, 0] = row
+        waiting[count, 1] = distance
+        count += distance <= radius
+    return count
+
+
+@_compiled(_FOUND, _WORDS, _WORDS, types.int64, nogil=False)
+def compare_held(codes: Any, queries: Any, radius: int) -> Any:
+    """Compare every query with every code, without giving up the GIL.
+
+    Args:
+        codes: uint64 (n, w).
+        queries: uint64 (q, w).
+        radius: in bits.
+
+    Returns:
+        int64 (hits, 3): query, row and distance of each hit, by query and then by row.
+    """
+    found = np.empty((0, 3), np.int64)
+    waiting = np.empty((_BATCH, 2), np.int64)
+    total = 0
+    for query in range(len(queries)):
+        for first in range(0, len(codes), _BATCH):
+            hits = _near_rows(codes, queries, query, radius, first, waiting)
+            if hits:
+                found = _with_room(found, total, hits)
+                for hit in range(hits):
+                    found[total, 0] = query
+                    found[total, 1] = waiting[hit, 0]
+                    found[total, 2] = waiting[hit, 1]
+                    total += 1
     return found[:total]

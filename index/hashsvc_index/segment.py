@@ -18,6 +18,7 @@ For r = 31 and 256 bits every allowance is 2: 16 tables, 17 buckets in each.
 """
 
 import mmap
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -39,6 +40,11 @@ Rows = npt.NDArray[np.uint32]
 # Cost of a query, in codes that the flat scan compares in the same time.
 _ENTRIES_PER_CODE = 8
 _CODES_PER_CHECK = 16
+
+# Up to so many queries, and for each so many entries and checks, the GIL is held: about 0.2 ms.
+_SHORT_QUERIES = 2
+_SHORT_ENTRIES = 250_000
+_SHORT_CHECKS = 2_000
 
 
 @dataclass(frozen=True)
@@ -178,18 +184,14 @@ class Segment:
         allowance = allowances(radius, self.codes.shape[1] // 2)
         if allowance is None or allowance[len(self.tables.offsets) :].any():
             return self._slots(*scan(self.codes, codes, radius))
-        found = compiled.probe(
-            self.codes.view(np.uint64),
-            self.tables.offsets,
-            self.tables.sketches,
-            self.tables.low,
-            self.tables.high,
-            codes.view(np.uint64),
-            radius,
-            allowance,
-            _ENTRIES_PER_CODE * len(self.codes),
-            len(self.codes) // _CODES_PER_CHECK + 256,
-        )
+        most = _ENTRIES_PER_CODE * len(self.codes), len(self.codes) // _CODES_PER_CHECK + 256
+        if len(codes) <= _SHORT_QUERIES:
+            least = min(most[0], _SHORT_ENTRIES), min(most[1], _SHORT_CHECKS)
+            found = self._probed(compiled.probe_held, codes, radius, allowance, least)
+            if len(found) and least != most and (found[:, 1] < 0).any():
+                found = self._probed(compiled.probe, codes, radius, allowance, most)
+        else:
+            found = self._probed(compiled.probe, codes, radius, allowance, most)
         if not len(found):
             return _NOTHING
         costly = found[:, 1] < 0
@@ -201,6 +203,29 @@ class Segment:
             row = np.concatenate([row[~costly], more_rows])
             distance = np.concatenate([distance[~costly], more])
         return self._slots(query, row, distance)
+
+    def _probed(
+        self,
+        probe: Callable[..., Int64Array],
+        codes: CodeArray,
+        radius: int,
+        allowance: Int64Array,
+        most: tuple[int, int],
+    ) -> Int64Array:
+        """Query, row and distance of hits; `most` are the entries and checks for one query."""
+        assert self.tables is not None
+        tables = self.tables
+        return probe(
+            self.codes.view(np.uint64),
+            tables.offsets,
+            tables.sketches,
+            tables.low,
+            tables.high,
+            codes.view(np.uint64),
+            radius,
+            allowance,
+            *most,
+        )
 
     def _slots(
         self, query: Int64Array, row: Int64Array, distance: Int32Array

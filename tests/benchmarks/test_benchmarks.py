@@ -1,5 +1,6 @@
 """Each benchmark runs at a tiny size; what it says is asserted, how long it takes never is."""
 
+import json
 from pathlib import Path
 
 import numpy as np

@@ -39,7 +39,7 @@ def other(measured: Path, name: str, rows: list[dict[str, Any]]) -> Path:
 
 def test_a_report_has_everything_that_was_measured(measured: Path, tmp_path: Path) -> None:
     """Date, command line, machine, noise and tables, in the order of the benchmarks."""
-    checks = other(measured, "check", [{"way": "Check", "n": 5, "per_s": 123.456}])
+    checks = other(measured, "contribute", [{"way": "Check", "n": 5, "per_s": 123.456}])
     text = report_of(tmp_path / "out", checks, measured)
     date = json.loads(measured.read_text())["date"]
     assert text.startswith(f"# Benchmarks, {date}\n")
@@ -48,7 +48,7 @@ def test_a_report_has_everything_that_was_measured(measured: Path, tmp_path: Pat
     assert "- cpu " in text
     assert "seed 1\n" in text
     assert "- noise: cpu_ms [" in text
-    assert text.index("## index") < text.index(f"### {motion.TABLE}") < text.index("## check")
+    assert text.index("## index") < text.index(f"### {motion.TABLE}") < text.index("## contribute")
     assert "Radius search: HammingIndex beside" in text
     assert "| way   | n | per_s |\n|-------|---|-------|\n| Check | 5 | 123   |\n" in text
     assert text.count("| faiss IndexBinaryFlat ") == 2
@@ -56,9 +56,9 @@ def test_a_report_has_everything_that_was_measured(measured: Path, tmp_path: Pat
 
 def test_a_run_of_all_is_split(measured: Path, tmp_path: Path) -> None:
     """Each benchmark has its section and its own columns."""
-    rows = [{"benchmark": "check", "way": "Check"}, {"benchmark": "hashing", "size": "1080p"}]
+    rows = [{"benchmark": "contribute", "way": "Check"}, {"benchmark": "hashing", "size": "1080p"}]
     text = report_of(tmp_path / "out", other(measured, "all", rows))
-    assert "## check" in text
+    assert "## contribute" in text
     assert "| size  |\n|-------|\n| 1080p |\n" in text
 
 
