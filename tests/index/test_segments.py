@@ -15,10 +15,11 @@ from hashsvc_index import (
     hamming,
     kernels,
     merging,
+    scan,
     segment,
 )
 from hashsvc_index.arrays import CodeArray, Int64Array
-from tests.index.support import flipped, keys_of, random_codes, rows, spread
+from tests.index.support import clumped_codes, flipped, keys_of, random_codes, rows, spread
 
 
 def sealed(bits: int, codes: CodeArray, **options: Any) -> HammingIndex:
@@ -114,6 +115,32 @@ def test_skewed_codes(bits: int, skew: str, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setattr(segment, "_CODES_PER_CHECK", checks)
         for radius in (0, bits // 16 - 1, bits // 8 - 1):
             same_as_brute_force(index, keys, codes, queries, radius)
+    monkeypatch.setattr(segment, "_ENTRIES_PER_CODE", 8)
+    monkeypatch.setattr(segment, "_CODES_PER_CHECK", 16)
+    # Two queries and fewer are tried with the GIL held, within bounds of their own.
+    for entries, checks in [(250_000, 2_000), (0, 2_000), (250_000, 0), (60, 5)]:
+        monkeypatch.setattr(segment, "_SHORT_ENTRIES", entries)
+        monkeypatch.setattr(segment, "_SHORT_CHECKS", checks)
+        for row in range(0, len(queries), 2):
+            some = queries[row : row + 2]
+            same_as_brute_force(index, keys, codes, some, bits // 8 - 1)
+
+
+@pytest.mark.parametrize("bits", [64, 128, 256, 512])
+@pytest.mark.parametrize("count", [0, 1, 511, 512, 513, 3_000])
+def test_what_is_short_is_compared_alike(
+    bits: int, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the kernel and by FAISS: the same hits in the same order."""
+    rng = np.random.default_rng(count)
+    codes = clumped_codes(rng, count, bits)
+    queries = np.concatenate([codes[:2], clumped_codes(rng, 3, bits)])
+    for radius in (0, 1, bits // 8, bits // 2, bits):
+        found = []
+        for short in (0, 10**9):
+            monkeypatch.setattr(scan, "_SHORT", short)
+            found.append([array.tolist() for array in scan.scan(codes, queries, radius)])
+        assert found[0] == found[1]
 
 
 def test_keys_that_share_codes_are_stored_once() -> None:
