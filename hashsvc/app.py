@@ -11,8 +11,9 @@ from typing import Self
 import structlog
 
 from hashsvc import testpattern
+from hashsvc.access.directory import Directory
 from hashsvc.config import Settings, check_addresses
-from hashsvc.errors import StoreError
+from hashsvc.errors import ConfigError, StoreError
 from hashsvc.lists.indexer import Indexer
 from hashsvc.lists.ledger import Ledger
 from hashsvc.matching.matcher import Matcher
@@ -20,7 +21,10 @@ from hashsvc.media import DecoderPool
 from hashsvc.media import Limits as MediaLimits
 from hashsvc.metrics import Metrics
 from hashsvc.model import ListKind
+from hashsvc.rpc.access import Gate
+from hashsvc.rpc.admin import AdminServicer
 from hashsvc.rpc.admission import Admission
+from hashsvc.rpc.calls import AroundCalls
 from hashsvc.rpc.lists import ListServicer
 from hashsvc.rpc.match import MatchServicer
 from hashsvc.rpc.threads import Threads
@@ -52,7 +56,7 @@ class Node:
         self._admission = Admission(settings.limits)
         self._decoders = DecoderPool(settings.decoding.workers, _media_limits(settings))
         self._metrics = Metrics()
-        self._server = Server(settings, self._admission, self._metrics)
+        self._server = Server(settings, self._admission)
         self.metrics_url = ""
         self._store: Store | None = None
         self._indexer: Indexer | None = None
@@ -98,7 +102,15 @@ class Node:
             limits=settings.limits,
         )
         revisions = Revisions(store.node_id)
+        directory = await self._threads.write(Directory, store.partners)
+        if settings.authentication and not directory.has_admin():
+            raise ConfigError(
+                "authentication is on, and no partner with the role admin has a credential: make "
+                f"one with `hashsvc partners first-admin ID --data {settings.data}`"
+            )
+        gate = Gate(directory if settings.authentication else None)
         self._server.add(
+            AroundCalls(gate, self._admission, self._metrics),
             MatchServicer(
                 matcher,
                 indexer,
@@ -111,6 +123,7 @@ class Node:
                 matching=settings.matching,
             ),
             ListServicer(ledger, store, self._threads, revisions),
+            AdminServicer(directory, self._threads),
         )
         self._metrics.watch(indexer, store.log_size, lambda: self._admission.is_ready)
         if settings.metrics:

@@ -61,6 +61,10 @@ class Limits(_Section):
     """CheckMedia calls at once, those waiting for a decoder included."""
     max_concurrent_calls: int = Field(default=2_000, gt=0)
     """Calls of any kind at once, idle streams included."""
+    partner_share_percent: int = Field(default=50, gt=0, le=100)
+    """How much of each of these one partner may take; the rest is left for others."""
+    max_partner_calls_per_s: float = Field(default=5_000, ge=1)
+    """Calls of one partner a second, each message stream counted once."""
     request_retention_days: int = Field(default=30, ge=30)
     """How long a repeated `request_id` gives its first answer."""
 
@@ -100,6 +104,17 @@ class Matching(_Section):
     """A video matches when this share of its seconds, or of the known video's, matches."""
     wait_for_revision_s: float = Field(default=5, ge=0)
     """How long a check waits for its `min_revision`, if its deadline is not sooner."""
+
+
+class Tls(_Section):
+    """Files in PEM. They are read anew when they change, so that certificates can be renewed."""
+
+    certificate: Path | None = None
+    """The node's certificate, with those between it and the root."""
+    key: Path | None = None
+    """Its private key; only the owner of the file may read it."""
+    client_ca: Path | None = None
+    """Who signs client certificates. With it a caller without one is turned away."""
 
 
 class PolicyRule(_Section):
@@ -142,7 +157,8 @@ class Settings(BaseSettings):
     data: Path = Path("hashsvc-data")
     """Folder for the database and the saved index; made if missing. One node at a time."""
     listen: str = "127.0.0.1:50051"
-    """HOST:PORT, port 0 for any free one, or unix:PATH. Loopback only for now."""
+    """HOST:PORT, port 0 for any free one, or unix:PATH. Loopback only, unless there is TLS and
+    authentication."""
     metrics: str = ""
     """HOST:PORT where Prometheus may read `/metrics` over HTTP; empty: nowhere. Loopback only."""
     database_url: str = ""
@@ -157,6 +173,9 @@ class Settings(BaseSettings):
     decoding: Decoding = Decoding()
     matching: Matching = Matching()
     policy: Policy = Policy()
+    tls: Tls = Tls()
+    authentication: bool = False
+    """Whether callers need a credential. Without it whoever reaches the node may do everything."""
 
     @property
     def store_url(self) -> str:
@@ -198,23 +217,33 @@ def load(file: Path | None, flags: Mapping[str, Any]) -> Settings:
 
 
 def check_addresses(settings: Settings) -> None:
-    """Refuse addresses that other machines could reach.
+    """Refuse addresses that other machines could reach without TLS and a credential.
 
     Raises:
-        ConfigError: one is malformed, or not loopback.
+        ConfigError: one is malformed, or not loopback; or the settings of TLS do not fit together.
     """
+    tls = settings.tls
+    if (tls.certificate is None) is not (tls.key is None):
+        raise ConfigError("tls: certificate and key go together")
+    if tls.client_ca is not None and tls.key is None:
+        raise ConfigError("tls: client_ca needs certificate and key")
+    is_safe = tls.key is not None and settings.authentication
     if not settings.listen.startswith("unix:"):
-        _check_loopback("listen", settings.listen)
+        _check_address(
+            "listen",
+            settings.listen,
+            None if is_safe else "without TLS and authentication (settings tls, authentication)",
+        )
     if settings.metrics:
-        _check_loopback("metrics", settings.metrics)
+        _check_address("metrics", settings.metrics, "metrics have neither TLS nor authentication")
 
 
-def _check_loopback(name: str, address: str) -> None:
+def _check_address(name: str, address: str, danger: str | None) -> None:
     host, colon, port = address.rpartition(":")
     if not colon or not port.isdecimal() or int(port) > 65535 or not host:
         raise ConfigError(f"{name}: {address!r} is not HOST:PORT, such as 127.0.0.1:50051")
-    if not is_loopback(host):
+    if danger is not None and not is_loopback(host):
         raise ConfigError(
-            f"{name}: refusing {address!r}: this version has no TLS and no authentication, so it "
-            "listens on this machine only (127.0.0.1, [::1], localhost; unix:PATH for calls)"
+            f"{name}: refusing {address!r}: {danger}; this machine only (127.0.0.1, [::1], "
+            "localhost; unix:PATH for calls)"
         )

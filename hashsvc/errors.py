@@ -5,7 +5,9 @@
     HashsvcError
     ├── RequestError            the caller can act
     │   ├── InvalidRequest      a field is wrong; carries one violation per field
-    │   ├── NotFound            no such list or entry
+    │   ├── Unauthenticated     no credential, or not one that counts
+    │   ├── PermissionDenied    the caller's roles do not allow it
+    │   ├── NotFound            no such list, entry, partner or credential
     │   ├── AlreadyExists       the name is taken
     │   ├── PreconditionFailed  right request, wrong moment (entry is withdrawn, ...)
     │   ├── LimitExceeded       past a configured limit; names it
@@ -82,8 +84,20 @@ class InvalidRequest(RequestError):
         return cls([Violation(field, description)], reason=reason)
 
 
+class Unauthenticated(RequestError):
+    """The call has no credential, or one that is unknown, expired or revoked."""
+
+    reason = "UNAUTHENTICATED"
+
+
+class PermissionDenied(RequestError):
+    """The caller is known, and may not do this; metadata names the role that it lacks."""
+
+    reason = "PERMISSION_DENIED"
+
+
 class NotFound(RequestError):
-    """The named list or entry does not exist."""
+    """What is named does not exist."""
 
     reason = "LIST_NOT_FOUND"
 

@@ -357,3 +357,83 @@ class Verdict:
     total_matches: int = 0
     exemptions: tuple[Match, ...] = ()
     searched: tuple[Algorithm, ...] = field(default=())
+
+
+class Role(StrEnum):
+    """What a partner may do on a node."""
+
+    CHECK = "check"
+    CONTRIBUTE = "contribute"
+    FOLLOW = "follow"
+    REVIEW = "review"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A role, and for CONTRIBUTE and FOLLOW the lists it is for.
+
+    `lists` is a list's name, all of a partner's (`acme/*`), all there are (`*`), or empty for the
+    partner's own; of other roles it is empty.
+    """
+
+    role: Role
+    lists: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.role}:{self.lists}" if self.lists else str(self.role)
+
+
+@dataclass(frozen=True, slots=True)
+class Partner:
+    """An organisation in the cooperation; `name` is for people."""
+
+    id: str
+    name: str
+    grants: tuple[Grant, ...]
+    is_suspended: bool
+    create_time: datetime
+
+
+class CredentialKind(StrEnum):
+    """How a partner proves who it is."""
+
+    API_KEY = "api_key"
+    CERTIFICATE = "certificate"
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """An API key or a client certificate of a partner; never the secret itself."""
+
+    id: str
+    partner: str
+    kind: CredentialKind
+    label: str
+    create_time: datetime
+    expire_time: datetime | None = None
+    revoke_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who makes a call: a partner with what it may do; the credential's id, empty for none."""
+
+    partner: str
+    grants: tuple[Grant, ...]
+    credential: str = ""
+
+    def may(self, role: Role, list_name: str = "") -> bool:
+        """Tell whether a role is granted, for a list where one is named."""
+        return any(
+            grant.role is role and (not list_name or self._covers(grant.lists, list_name))
+            for grant in self.grants
+        )
+
+    def _covers(self, lists: str, list_name: str) -> bool:
+        owner = list_name.partition("/")[0]
+        return lists in ("*", list_name, f"{owner}/*") or (not lists and owner == self.partner)
+
+
+OPERATOR = Caller("operator", tuple(Grant(role, "*") for role in Role))
+"""The caller of a node without authentication: whoever can reach it on its own machine."""

@@ -7,18 +7,21 @@ from grpc_reflection.v1alpha import reflection
 
 from hashsvc.config import Settings
 from hashsvc.errors import ConfigError
-from hashsvc.metrics import Metrics
+from hashsvc.rpc.admin import AdminServicer
 from hashsvc.rpc.admission import Admission
 from hashsvc.rpc.calls import AroundCalls
 from hashsvc.rpc.lists import ListServicer
 from hashsvc.rpc.match import MatchServicer
-from hashsvc.v1 import list_service_pb2, match_service_pb2
+from hashsvc.tls import server_credentials
+from hashsvc.v1 import admin_service_pb2, list_service_pb2, match_service_pb2
+from hashsvc.v1.admin_service_pb2_grpc import add_AdminServiceServicer_to_server
 from hashsvc.v1.list_service_pb2_grpc import add_ListServiceServicer_to_server
 from hashsvc.v1.match_service_pb2_grpc import add_MatchServiceServicer_to_server
 
 _MATCH = match_service_pb2.DESCRIPTOR.services_by_name["MatchService"]
 _LISTS = list_service_pb2.DESCRIPTOR.services_by_name["ListService"]
-_SERVICES = (_MATCH.full_name, _LISTS.full_name)
+_ADMIN = admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"]
+_SERVICES = (_MATCH.full_name, _LISTS.full_name, _ADMIN.full_name)
 _OVERALL = ""
 _KEEPALIVE_MS = 30_000
 
@@ -26,9 +29,9 @@ _KEEPALIVE_MS = 30_000
 class Server:
     """Listens, says whether the node is ready, and drains."""
 
-    def __init__(self, settings: Settings, admission: Admission, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, admission: Admission) -> None:
         self._listen = settings.listen
-        self._around = AroundCalls(admission, metrics)
+        self._credentials = server_credentials(settings.tls) if settings.tls.key else None
         self._admission = admission
         limit = settings.limits.max_message_bytes
         self._server = grpc.aio.server(
@@ -46,10 +49,13 @@ class Server:
         self._is_started = False
         self.address = settings.listen
 
-    def add(self, match: MatchServicer, lists: ListServicer) -> None:
+    def add(
+        self, around: AroundCalls, match: MatchServicer, lists: ListServicer, admin: AdminServicer
+    ) -> None:
         """Register the servicers; before `start`."""
-        add_MatchServiceServicer_to_server(self._around.servicer(_MATCH, match), self._server)
-        add_ListServiceServicer_to_server(self._around.servicer(_LISTS, lists), self._server)
+        add_MatchServiceServicer_to_server(around.servicer(_MATCH, match), self._server)
+        add_ListServiceServicer_to_server(around.servicer(_LISTS, lists), self._server)
+        add_AdminServiceServicer_to_server(around.servicer(_ADMIN, admin), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
@@ -61,7 +67,10 @@ class Server:
             ConfigError: it cannot be opened.
         """
         try:
-            port = self._server.add_insecure_port(self._listen)
+            if self._credentials is None:
+                port = self._server.add_insecure_port(self._listen)
+            else:
+                port = self._server.add_secure_port(self._listen, self._credentials)
         except RuntimeError:
             port = 0
         if port == 0:

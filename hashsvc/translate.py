@@ -41,7 +41,7 @@ from hashsvc.v1 import list_service_pb2, match_service_pb2, types_pb2
 _E = TypeVar("_E", bound=Enum)
 
 
-class _EnumMap(Generic[_E]):
+class EnumMap(Generic[_E]):
     """The two-way mapping between a domain enum and a proto enum, by name."""
 
     def __init__(self, domain: type[_E], proto: Any) -> None:
@@ -64,15 +64,15 @@ class _EnumMap(Generic[_E]):
             ) from None
 
 
-_ALGORITHM = _EnumMap(Algorithm, types_pb2.Algorithm)
-_DECODING = _EnumMap(Decoding, types_pb2.Decoding)
-_MEDIA_TYPE = _EnumMap(MediaType, types_pb2.MediaType)
-_BASIS = _EnumMap(Basis, types_pb2.Basis)
-_SEVERITY = _EnumMap(Severity, types_pb2.Severity)
-_LIST_KIND = _EnumMap(ListKind, types_pb2.ListKind)
-_OUTCOME = _EnumMap(Outcome, match_service_pb2.Outcome)
-_REASON = _EnumMap(UndeterminedReason, match_service_pb2.UndeterminedReason)
-_ACTION = _EnumMap(Action, match_service_pb2.Action)
+_ALGORITHM = EnumMap(Algorithm, types_pb2.Algorithm)
+_DECODING = EnumMap(Decoding, types_pb2.Decoding)
+_MEDIA_TYPE = EnumMap(MediaType, types_pb2.MediaType)
+_BASIS = EnumMap(Basis, types_pb2.Basis)
+_SEVERITY = EnumMap(Severity, types_pb2.Severity)
+_LIST_KIND = EnumMap(ListKind, types_pb2.ListKind)
+_OUTCOME = EnumMap(Outcome, match_service_pb2.Outcome)
+_REASON = EnumMap(UndeterminedReason, match_service_pb2.UndeterminedReason)
+_ACTION = EnumMap(Action, match_service_pb2.Action)
 
 
 # Fingerprints
@@ -299,7 +299,7 @@ def list_to_proto(hash_list: HashList) -> types_pb2.HashList:
         purpose=hash_list.purpose,
         size=hash_list.size,
         active_entries=hash_list.active_entries,
-        create_time=_timestamp(hash_list.create_time),
+        create_time=timestamp(hash_list.create_time),
     )
 
 
@@ -316,7 +316,7 @@ def list_from_proto(message: types_pb2.HashList) -> HashList:
         purpose=message.purpose,
         size=message.size,
         active_entries=message.active_entries,
-        create_time=_time(message.create_time, "create_time"),
+        create_time=read_time(message.create_time, "create_time"),
     )
 
 
@@ -356,7 +356,7 @@ def description_from_proto(message: types_pb2.Entry, field: str) -> Description:
         basis=_BASIS.require(message.basis, f"{field}.basis") if message.basis else None,
         severity=_severity(message.severity, field),
         incident=message.incident,
-        expire_time=_time(message.expire_time, f"{field}.expire_time") if expires else None,
+        expire_time=read_time(message.expire_time, f"{field}.expire_time") if expires else None,
         note=message.note,
     )
 
@@ -371,7 +371,7 @@ def write_description(description: Description, message: types_pb2.Entry) -> Non
     message.incident = description.incident
     message.note = description.note
     if description.expire_time is not None:
-        message.expire_time.CopyFrom(_timestamp(description.expire_time))
+        message.expire_time.CopyFrom(timestamp(description.expire_time))
 
 
 def entry_to_proto(entry: Entry) -> types_pb2.Entry:
@@ -379,10 +379,10 @@ def entry_to_proto(entry: Entry) -> types_pb2.Entry:
     message = draft_to_proto(EntryDraft(entry.media_type, entry.fingerprints, entry.description))
     message.name = entry.name
     message.contributor = entry.contributor
-    message.create_time.CopyFrom(_timestamp(entry.create_time))
-    message.update_time.CopyFrom(_timestamp(entry.update_time))
+    message.create_time.CopyFrom(timestamp(entry.create_time))
+    message.update_time.CopyFrom(timestamp(entry.update_time))
     if entry.withdraw_time is not None:
-        message.withdraw_time.CopyFrom(_timestamp(entry.withdraw_time))
+        message.withdraw_time.CopyFrom(timestamp(entry.withdraw_time))
         message.withdraw_reason = entry.withdraw_reason
     return message
 
@@ -397,9 +397,9 @@ def entry_from_proto(message: types_pb2.Entry) -> Entry:
         description=draft.description,
         contributor=message.contributor,
         fingerprints=draft.fingerprints,
-        create_time=_time(message.create_time, "create_time"),
-        update_time=_time(message.update_time, "update_time"),
-        withdraw_time=_time(message.withdraw_time, "withdraw_time") if withdrawn else None,
+        create_time=read_time(message.create_time, "create_time"),
+        update_time=read_time(message.update_time, "update_time"),
+        withdraw_time=read_time(message.withdraw_time, "withdraw_time") if withdrawn else None,
         withdraw_reason=message.withdraw_reason,
     )
 
@@ -430,13 +430,19 @@ def _milliseconds(duration: Duration) -> int:
     return duration.seconds * 1000 + duration.nanos // 1_000_000
 
 
-def _timestamp(time: datetime) -> Timestamp:
+def timestamp(time: datetime) -> Timestamp:
+    """Write a time."""
     message = Timestamp()
     message.FromDatetime(time)
     return message
 
 
-def _time(message: Timestamp, field: str) -> datetime:
+def read_time(message: Timestamp, field: str) -> datetime:
+    """Read a time; `field` is its path in the request.
+
+    Raises:
+        InvalidRequest: it is out of range.
+    """
     try:
         return message.ToDatetime(tzinfo=UTC)
     except (ValueError, OverflowError):

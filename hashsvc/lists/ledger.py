@@ -60,7 +60,14 @@ class Ledger:
             tx.forget_answers(self._now() - timedelta(days=self._limits.request_retention_days))
 
     def create_list(
-        self, name: str, kind: ListKind, purpose: str, *, request_id: str, builtin: bool = False
+        self,
+        name: str,
+        kind: ListKind,
+        purpose: str,
+        *,
+        request_id: str,
+        by: str = "",
+        builtin: bool = False,
     ) -> tuple[HashList, int]:
         """Create a list and return it with the log position.
 
@@ -78,7 +85,7 @@ class Ledger:
             tx.create_list(name, kind, purpose, self._now())
             return {"position": tx.log_size}
 
-        answer = self._once(request_id, ("create_list", name, kind, purpose), apply)
+        answer = self._once(by, request_id, ("create_list", name, kind, purpose), apply)
         return self._get_list(name), answer["position"]
 
     def add_entries(
@@ -87,6 +94,7 @@ class Ledger:
         drafts: Sequence[EntryDraft],
         *,
         request_id: str,
+        by: str = "",
         builtin: bool = False,
     ) -> tuple[list[AddedEntry], int]:
         """Add a batch of entries; return what became of each, and the log position.
@@ -115,7 +123,7 @@ class Ledger:
             for draft, digest, encoded in zip(drafts, digests, entries, strict=True):
                 known = sequences.get(digest)
                 if known is None:
-                    change = EntryAdded(draft, hash_list.partner, self._now())
+                    change = EntryAdded(draft, by or hash_list.partner, self._now())
                     changes.append((change, records.encode(change, encoded)))
                     sequences[digest] = hash_list.size + len(changes)
                 results.append([sequences[digest], known is not None, self._is_matchable(draft)])
@@ -123,12 +131,18 @@ class Ledger:
                 tx.append(list_name, changes)
             return {"entries": results, "position": tx.log_size}
 
-        answer = self._once(request_id, ("add_entries", list_name, *entries), apply)
+        answer = self._once(by, request_id, ("add_entries", list_name, *entries), apply)
         added = [AddedEntry(f"{list_name}#{s}", old, can) for s, old, can in answer["entries"]]
         return added, answer["position"]
 
     def amend_entry(
-        self, name: str, amendment: Description, fields: Sequence[str], *, request_id: str
+        self,
+        name: str,
+        amendment: Description,
+        fields: Sequence[str],
+        *,
+        request_id: str,
+        by: str = "",
     ) -> tuple[Entry, int]:
         """Set the named fields of an entry's description; return the entry and the position.
 
@@ -154,10 +168,12 @@ class Ledger:
             return {"position": tx.log_size}
 
         content = ("amend_entry", name, ",".join(fields), records.encode_description(amendment))
-        answer = self._once(request_id, content, apply)
+        answer = self._once(by, request_id, content, apply)
         return self._get_entry(list_name, sequence), answer["position"]
 
-    def withdraw_entry(self, name: str, reason: str, *, request_id: str) -> tuple[Entry, int]:
+    def withdraw_entry(
+        self, name: str, reason: str, *, request_id: str, by: str = ""
+    ) -> tuple[Entry, int]:
         """Withdraw an entry for good; return it and the log position.
 
         Raises:
@@ -175,24 +191,27 @@ class Ledger:
             tx.append(list_name, [(change, records.encode(change))])
             return {"position": tx.log_size}
 
-        answer = self._once(request_id, ("withdraw_entry", name, reason), apply)
+        answer = self._once(by, request_id, ("withdraw_entry", name, reason), apply)
         return self._get_entry(list_name, sequence), answer["position"]
 
     def _once(
         self,
+        by: str,
         request_id: str,
         content: Sequence[str | bytes],
         apply: Callable[[WriteTransaction], Any],
     ) -> Any:
         """Run `apply` in a transaction, or give the answer of its first run."""
         rules.check_request_id(request_id)
+        # One partner's ids never meet another's.
+        key = f"{by}/{request_id}" if by else request_id
         digest = _content_digest(content)
         with self._lock:
             with self._store.write() as tx:
-                earlier = tx.find_answer(request_id)
+                earlier = tx.find_answer(key)
                 if earlier is None:
                     answer = apply(tx)
-                    tx.save_answer(request_id, digest, answer, self._now())
+                    tx.save_answer(key, digest, answer, self._now())
                 elif earlier[0] == digest:
                     answer = earlier[1]
                 else:

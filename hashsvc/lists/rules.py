@@ -30,11 +30,18 @@ MAX_ENTITIES = 16
 MAX_ENTITY = 128
 MAX_VIOLATIONS = 20
 
-_NAME_PART = "[a-z0-9][a-z0-9-]{0,62}"
-_LIST_NAME = re.compile(f"{_NAME_PART}/{_NAME_PART}")
-_ENTRY_NAME = re.compile(f"({_NAME_PART}/{_NAME_PART})#([1-9][0-9]{{0,17}})")
+NAME_PART = "[a-z0-9][a-z0-9-]{0,62}"
+"""A partner's id, and each part of a list's name."""
+
+_LIST_NAME = re.compile(f"{NAME_PART}/{NAME_PART}")
+_ENTRY_NAME = re.compile(f"({NAME_PART}/{NAME_PART})#([1-9][0-9]{{0,17}})")
 _LABEL = re.compile(r"[a-z0-9_.:-]{1,64}")
 _VARIANT = re.compile(r"[a-z0-9_]{1,64}")
+
+
+def is_name_part(text: str) -> bool:
+    """Tell whether a text could be a partner's id."""
+    return re.fullmatch(NAME_PART, text) is not None
 
 
 def check_list_name(name: str, field: str) -> str:
@@ -111,8 +118,13 @@ def existing_list(hash_list: HashList | None, name: str) -> HashList:
         NotFound: there is none of that name.
     """
     if hash_list is None:
-        raise NotFound(f"there is no list {name}", metadata={"list": name})
+        raise no_list(name)
     return hash_list
+
+
+def no_list(name: str) -> NotFound:
+    """The error for a list that is not there, or that the caller may not know of."""
+    return NotFound(f"there is no list {name}", metadata={"list": name})
 
 
 def existing_entry(entry: Entry | None, name: str) -> Entry:

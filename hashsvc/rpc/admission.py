@@ -1,67 +1,145 @@
-"""Bounded concurrency: what does not fit is refused at once, never queued without bound."""
+"""Bounded concurrency and rates: what does not fit is refused at once, never queued without bound.
 
+Every kind of call has a room with places for all callers together, and each partner may hold a
+share of them, so that one who floods the node leaves places for the rest. Beside that each partner
+has a rate: a bucket of tokens that fills steadily, one token a call.
+"""
+
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from time import monotonic
 
 from hashsvc.config import Limits
 from hashsvc.errors import NotReady, Overloaded
+from hashsvc.model import OPERATOR, Caller
 
 _RETRY_AFTER_S = 0.25
 
 
 @dataclass(slots=True)
 class _Room:
-    """Calls of one kind under way: a context manager. Touched by the event loop only."""
+    """Calls of one kind under way. Touched by the event loop only."""
 
     noun: str
     most: int
+    most_each: int
     inside: int = 0
+    by_partner: Counter[str] = field(default_factory=Counter)
 
-    def __enter__(self) -> None:
+    def enter(self, partner: str) -> None:
+        """Take a place."""
         if self.inside >= self.most:
             raise Overloaded(
                 f"too many {self.noun} at once ({self.most})", retry_after_s=_RETRY_AFTER_S
             )
+        if partner and self.by_partner[partner] >= self.most_each:
+            raise Overloaded(
+                f"too many {self.noun} of {partner} at once ({self.most_each})",
+                retry_after_s=_RETRY_AFTER_S,
+            )
         self.inside += 1
+        self.by_partner[partner] += 1
+
+    def leave(self, partner: str) -> None:
+        """Give it back."""
+        self.inside -= 1
+        self.by_partner[partner] -= 1
+        if not self.by_partner[partner]:
+            del self.by_partner[partner]
+
+
+@dataclass(slots=True)
+class Place:
+    """A place in a room, held while the block is open; no partner means no share to keep to."""
+
+    room: _Room
+    partner: str
+
+    def __enter__(self) -> None:
+        self.room.enter(self.partner)
 
     def __exit__(self, *_: object) -> None:
-        self.inside -= 1
+        self.room.leave(self.partner)
+
+
+@dataclass(slots=True)
+class _Bucket:
+    """Tokens of one partner; full after one second of rest at most."""
+
+    tokens: float
+    filled_at: float
+
+    def take(self, per_s: float, now: float) -> float:
+        """Take a token; return the seconds until there will be one, 0 if one was taken."""
+        self.tokens = min(per_s, self.tokens + (now - self.filled_at) * per_s)
+        self.filled_at = now
+        if self.tokens < 1:
+            return (1 - self.tokens) / per_s
+        self.tokens -= 1
+        return 0
 
 
 class Admission:
     """Lets a call in, or raises Overloaded or NotReady."""
 
     def __init__(self, limits: Limits) -> None:
-        checks = _Room("checks", limits.max_concurrent_checks)
-        media = _Room("files being checked", limits.max_concurrent_media)
-        writes = _Room("writes", limits.max_concurrent_writes)
-        reads = _Room("look-ups", limits.max_concurrent_reads)
+        def room(noun: str, most: int) -> _Room:
+            return _Room(noun, most, max(1, most * limits.partner_share_percent // 100))
+
+        checks = room("checks", limits.max_concurrent_checks)
+        media = room("files being checked", limits.max_concurrent_media)
+        writes = room("writes", limits.max_concurrent_writes)
+        reads = room("look-ups", limits.max_concurrent_reads)
         self._rooms = {
             "Check": checks,
-            "CheckBatch": _Room("streams of checks", limits.max_concurrent_streams),
+            "CheckBatch": room("streams of checks", limits.max_concurrent_streams),
             "CheckMedia": media,
             "CreateList": writes,
-            "AddEntries": _Room("streams of entries", limits.max_concurrent_streams),
+            "AddEntries": room("streams of entries", limits.max_concurrent_streams),
             "AmendEntry": writes,
             "WithdrawEntry": writes,
             "GetList": reads,
             "ListLists": reads,
             "GetEntry": reads,
             "ListEntries": reads,
+            "CreatePartner": writes,
+            "UpdatePartner": writes,
+            "ListPartners": reads,
+            "CreateApiKey": writes,
+            "AddCertificate": writes,
+            "RevokeCredential": writes,
+            "ListCredentials": reads,
         }
+        self._per_s = limits.max_partner_calls_per_s
+        self._buckets: dict[str, _Bucket] = {}
         self.is_ready = False
 
-    def door(self, method: str) -> Callable[[], _Room]:
-        """What each call of a method opens: `with door():` holds a place until the block ends.
+    def door(self, method: str) -> Callable[[Caller], Place]:
+        """What each call of a method opens: `with door(caller):` holds a place for the block.
 
         Raises:
             KeyError: the method has no room.
         """
         room = self._rooms[method]
 
-        def admit() -> _Room:
+        def admit(caller: Caller) -> Place:
             if not self.is_ready:
                 raise NotReady("the node is starting or stopping", retry_after_s=_RETRY_AFTER_S)
-            return room
+            if caller is OPERATOR:
+                return Place(room, "")
+            self._spend(caller.partner)
+            return Place(room, caller.partner)
 
         return admit
+
+    def _spend(self, partner: str) -> None:
+        now = monotonic()
+        bucket = self._buckets.get(partner)
+        if bucket is None:
+            bucket = self._buckets[partner] = _Bucket(self._per_s, now)
+        wait_s = bucket.take(self._per_s, now)
+        if wait_s:
+            raise Overloaded(
+                f"too many calls of {partner} a second ({self._per_s:g})", retry_after_s=wait_s
+            )

@@ -1,4 +1,5 @@
-"""What runs around every call: a log line, errors to statuses, a place or a refusal.
+"""What runs around every call: who calls and may it, a place or a refusal, errors to statuses, a
+log line.
 
 The methods of servicers are wrapped once, when they are registered. A check spends most of its time
 in Python, and this is on the way of each, so it is one flat function and the log is written after
@@ -17,6 +18,7 @@ import structlog
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
 from hashsvc.metrics import Metrics
+from hashsvc.rpc.access import Gate
 from hashsvc.rpc.admission import Admission
 from hashsvc.rpc.errors import end_with_status
 
@@ -28,7 +30,8 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class AroundCalls:
     """Wraps servicers."""
 
-    def __init__(self, admission: Admission, metrics: Metrics) -> None:
+    def __init__(self, gate: Gate, admission: Admission, metrics: Metrics) -> None:
+        self._gate = gate
         self._admission = admission
         self._metrics = metrics
 
@@ -44,12 +47,12 @@ class AroundCalls:
         self, method: MethodDescriptor, behaviour: Callable[..., Any]
     ) -> Callable[..., Any]:
         name = f"/{method.containing_service.full_name}/{method.name}"
-        admit = self._admission.door(method.name)
+        enter, admit = self._gate.enter, self._admission.door(method.name)
 
         async def unary(request: Any, context: Context) -> Any:
             started = perf_counter()
             try:
-                with admit():
+                with admit(enter(name, context)):
                     response = await behaviour(request, context)
             except BaseException as error:
                 await self._fail(name, error, context, started)
@@ -59,7 +62,7 @@ class AroundCalls:
         async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
             started = perf_counter()
             try:
-                with admit():
+                with admit(enter(name, context)):
                     async for response in behaviour(request, context):
                         yield response
             except BaseException as error:

@@ -21,6 +21,8 @@ _log = structlog.get_logger()
 
 # The first class that fits decides.
 _CODES: tuple[tuple[type[errors.HashsvcError], int], ...] = (
+    (errors.Unauthenticated, code_pb2.UNAUTHENTICATED),
+    (errors.PermissionDenied, code_pb2.PERMISSION_DENIED),
     (errors.NotFound, code_pb2.NOT_FOUND),
     (errors.AlreadyExists, code_pb2.ALREADY_EXISTS),
     (errors.PreconditionFailed, code_pb2.FAILED_PRECONDITION),

@@ -2,7 +2,7 @@
 
 `records` is the truth; `entries`, `fingerprints` and the counters in `lists` are projections of
 it, written in the same transaction, and can be rebuilt from it. Times are whole microseconds
-since 1970, UTC. Versions: 0001 is the first release.
+since 1970, UTC. Versions: 0001 is the first release; 0002 has partners and their credentials.
 """
 
 import sqlalchemy as sa
@@ -78,9 +78,32 @@ fingerprints = sa.Table(
 requests = sa.Table(
     "requests",
     metadata,
-    sa.Column("request_id", sa.String(128), primary_key=True),
+    sa.Column("request_id", sa.String(192), primary_key=True),  # "sender/id", or the operator's
     sa.Column("digest", sa.LargeBinary(32), nullable=False),  # of the request's content
     sa.Column("answer", sa.Text, nullable=False),  # JSON
     sa.Column("create_time", sa.BigInteger, nullable=False),
     sa.Index("requests_by_time", "create_time"),
+)
+
+partners = sa.Table(
+    "partners",
+    metadata,
+    sa.Column("id", sa.String(63), primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("grants", sa.Text, nullable=False),  # JSON, a list of texts
+    sa.Column("suspended", sa.Boolean, nullable=False),
+    sa.Column("create_time", sa.BigInteger, nullable=False),
+)
+
+credentials = sa.Table(
+    "credentials",
+    metadata,
+    sa.Column("id", sa.String(16), primary_key=True),
+    sa.Column("partner_id", sa.String(63), sa.ForeignKey("partners.id"), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("digest", sa.LargeBinary(32), nullable=False, unique=True),  # never the secret
+    sa.Column("label", sa.Text, nullable=False),
+    sa.Column("create_time", sa.BigInteger, nullable=False),
+    sa.Column("expire_time", sa.BigInteger),
+    sa.Column("revoke_time", sa.BigInteger),
 )

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple, cast
 
 import orjson
@@ -26,9 +26,8 @@ from hashsvc.model import (
 )
 from hashsvc.store import records, schema
 from hashsvc.store.migrate import open_engine
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+from hashsvc.store.partners import PartnerTables
+from hashsvc.store.times import to_time, to_us
 
 
 class IndexedRow(NamedTuple):
@@ -54,7 +53,10 @@ class IndexChanges:
 
 
 class Store:
-    """A node's logs and tables. Safe to use from many threads."""
+    """A node's logs and tables. Safe to use from many threads.
+
+    `partners` are the tables of partners and credentials.
+    """
 
     def __init__(self, url: str) -> None:
         """Open the database at an SQLAlchemy URL, creating or migrating its tables.
@@ -64,6 +66,7 @@ class Store:
         """
         self._engine = open_engine(url)
         self._writer = self._engine.execution_options(writer=True)
+        self.partners = PartnerTables(self._engine, self._writer)
         with self._engine.begin() as connection:
             self.node_id: str = connection.execute(sa.select(schema.node.c.node_id)).scalar_one()
 
@@ -201,13 +204,13 @@ class WriteTransaction:
             "request_id": request_id,
             "digest": digest,
             "answer": orjson.dumps(answer).decode(),
-            "create_time": _to_us(now),
+            "create_time": to_us(now),
         }
         self._connection.execute(sa.insert(schema.requests).values(values))
 
     def forget_answers(self, before: datetime) -> None:
         """Drop the answers to requests made before a time."""
-        old = schema.requests.c.create_time < _to_us(before)
+        old = schema.requests.c.create_time < to_us(before)
         self._connection.execute(sa.delete(schema.requests).where(old))
 
     def create_list(self, name: str, kind: ListKind, purpose: str, now: datetime) -> HashList:
@@ -218,7 +221,7 @@ class WriteTransaction:
             "purpose": purpose,
             "size": 0,
             "active_entries": 0,
-            "create_time": _to_us(now),
+            "create_time": to_us(now),
         }
         self._connection.execute(sa.insert(schema.lists).values(values))
         return HashList(name, kind, purpose, 0, 0, now)
@@ -296,7 +299,7 @@ class _Batch:
                 text = records.encode_description(description)
                 entry_id = self._update(connection, sequence, change.time, description=text)
             case EntryWithdrawn(sequence=sequence, reason=reason):
-                gone = {"withdraw_time": _to_us(change.time), "withdraw_reason": reason}
+                gone = {"withdraw_time": to_us(change.time), "withdraw_reason": reason}
                 entry_id = self._update(connection, sequence, change.time, **gone)
                 self.active_change -= 1
         self._records.append(
@@ -319,7 +322,7 @@ class _Batch:
 
     def _add_entry(self, change: EntryAdded) -> None:
         draft = change.draft
-        time = _to_us(change.time)
+        time = to_us(change.time)
         self._entries.append(
             {
                 "id": self._position,
@@ -356,7 +359,7 @@ class _Batch:
         entry = schema.entries
         this = sa.and_(entry.c.list_id == self._list_id, entry.c.sequence == sequence)
         entry_id: int = connection.execute(sa.select(entry.c.id).where(this)).scalar_one()
-        values["update_time"] = _to_us(time)
+        values["update_time"] = to_us(time)
         connection.execute(sa.update(entry).where(this).values(values))
         return entry_id
 
@@ -383,7 +386,7 @@ def _hash_list(row: Any) -> HashList:
         row.purpose,
         row.size,
         row.active_entries,
-        _to_time(row.create_time),
+        to_time(row.create_time),
     )
 
 
@@ -428,9 +431,9 @@ def _to_entry(row: Any, fingerprints: Iterable[Fingerprint]) -> Entry:
         description=description,
         contributor=row.contributor,
         fingerprints=tuple(fingerprints),
-        create_time=_to_time(row.create_time),
-        update_time=_to_time(row.update_time),
-        withdraw_time=None if row.withdraw_time is None else _to_time(row.withdraw_time),
+        create_time=to_time(row.create_time),
+        update_time=to_time(row.update_time),
+        withdraw_time=None if row.withdraw_time is None else to_time(row.withdraw_time),
         withdraw_reason=row.withdraw_reason,
     )
 
@@ -453,11 +456,3 @@ def _fingerprints(
         )
         found.setdefault(row.entry_id, []).append(fingerprint)
     return found
-
-
-def _to_us(time: datetime) -> int:
-    return (time - _EPOCH) // _MICROSECOND
-
-
-def _to_time(us: int) -> datetime:
-    return _EPOCH + us * _MICROSECOND

@@ -20,6 +20,7 @@ from grpc_status import rpc_status
 from hashsvc.app import Node
 from hashsvc.config import load
 from hashsvc.errors import ConfigError, StoreError
+from hashsvc.model import OPERATOR
 from hashsvc.rpc.admission import Admission
 from hashsvc.v1 import list_service_pb2 as lists
 from hashsvc.v1 import match_service_pb2 as pb
@@ -86,23 +87,23 @@ def test_admission_counts_each_kind_apart() -> None:
     admission = Admission(load(None, {"limits": {"max_concurrent_writes": 1}}).limits)
     admission.is_ready = True
     write, check = admission.door("WithdrawEntry"), admission.door("Check")
-    with write():
-        with check():
+    with write(OPERATOR):
+        with check(OPERATOR):
             pass
-        with pytest.raises(Exception, match="too many writes"), write():
+        with pytest.raises(Exception, match="too many writes"), write(OPERATOR):
             pass
-    with write():
+    with write(OPERATOR):
         pass
 
 
 def test_every_method_has_its_place() -> None:
     """A method that admission does not know could not be called."""
-    from hashsvc.v1 import list_service_pb2, match_service_pb2
+    from hashsvc.v1 import admin_service_pb2, list_service_pb2, match_service_pb2
 
     known = Admission(load(None, {}).limits)._rooms
     methods = {
         method.name
-        for module in (list_service_pb2, match_service_pb2)
+        for module in (admin_service_pb2, list_service_pb2, match_service_pb2)
         for service in module.DESCRIPTOR.services_by_name.values()
         for method in service.methods
     }
@@ -207,7 +208,7 @@ def test_it_refuses_to_listen_where_others_reach_it(tmp_path: Path, listen: str)
     """Without TLS and authentication, loopback only."""
     done = hashsvc("serve", "--data", tmp_path / "data", "--listen", listen)
     assert done.returncode == 1
-    assert "no TLS" in done.stderr
+    assert "without TLS and authentication" in done.stderr
     assert not (tmp_path / "data").exists()
 
 

@@ -1,0 +1,136 @@
+"""What each method needs of its caller, and who the caller is. What is not listed is denied."""
+
+from contextvars import ContextVar
+from typing import Any
+
+import grpc.aio
+
+from hashsvc.access.directory import Directory
+from hashsvc.errors import PermissionDenied, Unauthenticated
+from hashsvc.lists import rules
+from hashsvc.model import OPERATOR, Caller, Role
+
+_MATCH, _LISTS = "/hashsvc.v1.MatchService", "/hashsvc.v1.ListService"
+_ADMIN = "/hashsvc.v1.AdminService"
+_HEALTH = "/grpc.health.v1.Health"
+_REFLECTION = "/grpc.reflection.v1alpha.ServerReflection"
+
+ANYBODY, ANY_PARTNER = "anybody", "any partner"
+
+NEEDS: dict[str, Role | str] = {
+    f"{_HEALTH}/Check": ANYBODY,
+    f"{_HEALTH}/List": ANYBODY,
+    f"{_HEALTH}/Watch": ANYBODY,
+    f"{_REFLECTION}/ServerReflectionInfo": ANY_PARTNER,
+    f"{_MATCH}/Check": Role.CHECK,
+    f"{_MATCH}/CheckBatch": Role.CHECK,
+    f"{_MATCH}/CheckMedia": Role.CHECK,
+    # For the list that the request names: `check_may_contribute`.
+    f"{_LISTS}/CreateList": Role.CONTRIBUTE,
+    f"{_LISTS}/AddEntries": Role.CONTRIBUTE,
+    f"{_LISTS}/AmendEntry": Role.CONTRIBUTE,
+    f"{_LISTS}/WithdrawEntry": Role.CONTRIBUTE,
+    # Of the lists that the caller may see: `may_see`.
+    f"{_LISTS}/GetList": ANY_PARTNER,
+    f"{_LISTS}/ListLists": ANY_PARTNER,
+    f"{_LISTS}/GetEntry": ANY_PARTNER,
+    f"{_LISTS}/ListEntries": ANY_PARTNER,
+    f"{_ADMIN}/CreatePartner": Role.ADMIN,
+    f"{_ADMIN}/UpdatePartner": Role.ADMIN,
+    f"{_ADMIN}/ListPartners": Role.ADMIN,
+    f"{_ADMIN}/CreateApiKey": Role.ADMIN,
+    f"{_ADMIN}/AddCertificate": Role.ADMIN,
+    f"{_ADMIN}/RevokeCredential": Role.ADMIN,
+    f"{_ADMIN}/ListCredentials": Role.ADMIN,
+}
+
+_caller: ContextVar[Caller] = ContextVar("caller")
+_SCHEME = "bearer "
+
+
+class Gate:
+    """Says who makes a call, and whether it may; `directory` None is a node without credentials."""
+
+    def __init__(self, directory: Directory | None) -> None:
+        self._directory = directory
+
+    def enter(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> Caller:
+        """Return the caller of a method, and keep it for `caller`.
+
+        Raises:
+            Unauthenticated: it has no credential that counts.
+            PermissionDenied: it lacks the role.
+        """
+        need = NEEDS.get(method)
+        if self._directory is None or need == ANYBODY:
+            found = OPERATOR
+        else:
+            found = self._authenticate(self._directory, context)
+            if not isinstance(need, Role):
+                if need != ANY_PARTNER:
+                    raise PermissionDenied("nobody may call this")
+            elif not found.may(need):
+                raise _denied(found, need)
+        _caller.set(found)
+        return found
+
+    def _authenticate(
+        self, directory: Directory, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> Caller:
+        for key, value in context.invocation_metadata() or ():
+            if key == "authorization":
+                text = value if isinstance(value, str) else value.decode("ascii", "replace")
+                if not text.lower().startswith(_SCHEME):
+                    raise Unauthenticated("authorization: give `Bearer` and an API key")
+                return directory.caller_of_key(text[len(_SCHEME) :].strip())
+        for pem in context.auth_context().get("x509_pem_cert", ()):
+            return directory.caller_of_certificate(pem.decode())
+        raise Unauthenticated("give an API key in the metadata `authorization`, or a certificate")
+
+
+def caller() -> Caller:
+    """Who makes the call that this code runs for."""
+    return _caller.get()
+
+
+def check_may_contribute(list_name: str) -> None:
+    """Refuse a caller that may not change a list.
+
+    Raises:
+        PermissionDenied: it may see the list, or it names it as its own.
+        NotFound: it may not even know whether there is such a list.
+    """
+    who = caller()
+    if who.may(Role.CONTRIBUTE, list_name):
+        return
+    if not may_see(list_name) and list_name.partition("/")[0] != who.partner:
+        raise rules.no_list(list_name)
+    raise _denied(who, Role.CONTRIBUTE, list_name)
+
+
+def may_see(list_name: str, who: Caller | None = None) -> bool:
+    """Tell whether the caller (or `who`) may read a list, and know that it is there."""
+    who = who or caller()
+    return who.may(Role.FOLLOW, list_name) or who.may(Role.CONTRIBUTE, list_name)
+
+
+def check_may_see(list_name: str) -> None:
+    """Answer for a list that the caller may not see as for one that is not there.
+
+    Raises:
+        NotFound: it may not.
+    """
+    if not may_see(list_name):
+        raise rules.no_list(list_name)
+
+
+def sender() -> str:
+    """The partner in whose name the caller writes; empty for the operator of the node."""
+    who = caller()
+    return "" if who is OPERATOR else who.partner
+
+
+def _denied(who: Caller, role: Role, list_name: str = "") -> PermissionDenied:
+    where = f" for {list_name}" if list_name else ""
+    metadata = {"role": role.value} | ({"list": list_name} if list_name else {})
+    return PermissionDenied(f"{who.partner} lacks the role {role}{where}", metadata=metadata)

@@ -1,0 +1,102 @@
+"""The AdminService servicer."""
+
+from typing import Any
+
+import grpc.aio
+
+from hashsvc import translate_partners as translate
+from hashsvc.access.directory import Directory, read_grant
+from hashsvc.errors import InvalidRequest
+from hashsvc.rpc.threads import Threads
+from hashsvc.v1 import admin_service_pb2 as pb
+from hashsvc.v1.admin_service_pb2_grpc import AdminServiceServicer
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+_CHANGEABLE = ("name", "grants", "suspended")
+
+
+class AdminServicer(AdminServiceServicer):
+    """Reads requests, asks the directory, writes answers."""
+
+    def __init__(self, directory: Directory, threads: Threads) -> None:
+        self._directory = directory
+        self._threads = threads
+
+    async def CreatePartner(
+        self, request: pb.CreatePartnerRequest, context: Context
+    ) -> pb.CreatePartnerResponse:
+        """Add a partner."""
+        wanted = request.partner
+        partner = await self._threads.write(
+            self._directory.add_partner,
+            wanted.id,
+            wanted.name,
+            [read_grant(text) for text in wanted.grants],
+        )
+        return pb.CreatePartnerResponse(partner=translate.partner_to_proto(partner))
+
+    async def UpdatePartner(
+        self, request: pb.UpdatePartnerRequest, context: Context
+    ) -> pb.UpdatePartnerResponse:
+        """Change a partner."""
+        paths, wanted = set(request.update_mask.paths), request.partner
+        if not paths or paths - set(_CHANGEABLE):
+            raise InvalidRequest.of("update_mask", f"name some of {', '.join(_CHANGEABLE)}")
+        grants = [read_grant(text) for text in wanted.grants]
+        partner = await self._threads.write(
+            self._directory.change_partner,
+            wanted.id,
+            name=wanted.name if "name" in paths else None,
+            grants=grants if "grants" in paths else None,
+            is_suspended=wanted.suspended if "suspended" in paths else None,
+        )
+        return pb.UpdatePartnerResponse(partner=translate.partner_to_proto(partner))
+
+    async def ListPartners(
+        self, request: pb.ListPartnersRequest, context: Context
+    ) -> pb.ListPartnersResponse:
+        """List the partners."""
+        partners = self._directory.partners()
+        return pb.ListPartnersResponse(partners=map(translate.partner_to_proto, partners))
+
+    async def CreateApiKey(
+        self, request: pb.CreateApiKeyRequest, context: Context
+    ) -> pb.CreateApiKeyResponse:
+        """Make an API key."""
+        credential, text = await self._threads.write(
+            self._directory.create_key,
+            request.partner,
+            request.label,
+            translate.expire_time_from_proto(request),
+        )
+        return pb.CreateApiKeyResponse(
+            credential=translate.credential_to_proto(credential), api_key=text
+        )
+
+    async def AddCertificate(
+        self, request: pb.AddCertificateRequest, context: Context
+    ) -> pb.AddCertificateResponse:
+        """Let a client certificate in."""
+        credential = await self._threads.write(
+            self._directory.add_certificate,
+            request.partner,
+            request.label,
+            translate.expire_time_from_proto(request),
+            request.certificate,
+        )
+        return pb.AddCertificateResponse(credential=translate.credential_to_proto(credential))
+
+    async def RevokeCredential(
+        self, request: pb.RevokeCredentialRequest, context: Context
+    ) -> pb.RevokeCredentialResponse:
+        """Revoke a credential."""
+        credential = await self._threads.write(self._directory.revoke, request.id)
+        return pb.RevokeCredentialResponse(credential=translate.credential_to_proto(credential))
+
+    async def ListCredentials(
+        self, request: pb.ListCredentialsRequest, context: Context
+    ) -> pb.ListCredentialsResponse:
+        """List a partner's credentials."""
+        found = self._directory.credentials_of(request.partner)
+        return pb.ListCredentialsResponse(credentials=map(translate.credential_to_proto, found))
