@@ -3,7 +3,7 @@
 import grpc
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
 
 from hashsvc.config import Settings
 from hashsvc.errors import ConfigError
@@ -21,6 +21,7 @@ from hashsvc.v1.match_service_pb2_grpc import add_MatchServiceServicer_to_server
 _MATCH = match_service_pb2.DESCRIPTOR.services_by_name["MatchService"]
 _LISTS = list_service_pb2.DESCRIPTOR.services_by_name["ListService"]
 _ADMIN = admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"]
+_REFLECTION = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"]
 _SERVICES = (_MATCH.full_name, _LISTS.full_name, _ADMIN.full_name)
 _OVERALL = ""
 _KEEPALIVE_MS = 30_000
@@ -58,7 +59,8 @@ class Server:
         add_AdminServiceServicer_to_server(around.servicer(_ADMIN, admin), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, self._server)
+        reflected = around.servicer(_REFLECTION, reflection.aio.ReflectionServicer(names))
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflected, self._server)
 
     async def start(self) -> None:
         """Open the port, not ready yet.

@@ -51,6 +51,7 @@ KEPT_IN = {
         "hashsvc_client",
         "hashsvc.v1",
     },
+    "cryptography": {"hashsvc.access", "hashsvc.lists"},
     "cv2": {"hashsvc.media", "hashsvc.demo"},
     "PIL": {"hashsvc.media", "hashsvc.demo"},
     "typer": {"hashsvc.cli"},

@@ -103,6 +103,7 @@ class Admission:
             "ListLists": reads,
             "GetEntry": reads,
             "ListEntries": reads,
+            "ServerReflectionInfo": room("streams of reflection", limits.max_concurrent_streams),
             "CreatePartner": writes,
             "UpdatePartner": writes,
             "ListPartners": reads,
