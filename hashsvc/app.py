@@ -1,10 +1,8 @@
 """A node: builds its objects, and owns the order in which they start and stop."""
 
 import asyncio
-import fcntl
 import os
 from dataclasses import asdict
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -13,7 +11,7 @@ import structlog
 from hashsvc import testpattern
 from hashsvc.access.directory import Directory
 from hashsvc.config import Settings, check_addresses
-from hashsvc.errors import ConfigError, StoreError
+from hashsvc.errors import ConfigError
 from hashsvc.lists.indexer import Indexer
 from hashsvc.lists.ledger import Ledger
 from hashsvc.matching.matcher import Matcher
@@ -30,6 +28,7 @@ from hashsvc.rpc.match import MatchServicer
 from hashsvc.rpc.threads import Threads
 from hashsvc.rpc.uploads import Uploads
 from hashsvc.server import Server
+from hashsvc.store.folder import lock_folder
 from hashsvc.store.store import Store
 from hashsvc.tokens import Revisions
 
@@ -85,7 +84,7 @@ class Node:
 
     async def _start(self) -> None:
         settings = self._settings
-        self._lock = _lock_folder(settings.data)
+        self._lock = lock_folder(settings.data)
         store = self._store = await self._threads.write(Store, settings.store_url)
         quality = settings.matching.min_pdq_quality
         indexer = self._indexer = await self._threads.write(
@@ -206,18 +205,3 @@ def _ensure_test_pattern(ledger: Ledger, store: Store) -> None:
         request_id="builtin:test-pattern:v1",
         builtin=True,
     )
-
-
-def _lock_folder(folder: Path) -> int:
-    """Take the data folder for this process; the lock goes with the process, however it ends."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise StoreError(f"cannot use the data folder {folder}: {error.strerror}") from None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        raise StoreError(f"another hashsvc is using the data folder {folder}") from None
-    return handle

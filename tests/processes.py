@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,10 +58,10 @@ def serving(folder: Path, *arguments: str) -> Iterator[Serving]:
 
 
 def hashsvc(
-    *arguments: str | Path, server: str = "", **kwargs: Any
+    *arguments: str | Path, server: str = "", env: Mapping[str, str] | None = None, **kwargs: Any
 ) -> subprocess.CompletedProcess[str]:
-    """Run a hashsvc command to its end."""
-    environment = {**os.environ, "HASHSVC_SERVER": server} if server else None
+    """Run a hashsvc command to its end; `env` is added to the environment."""
+    environment = {**os.environ, **({"HASHSVC_SERVER": server} if server else {}), **(env or {})}
     command = [*COMMAND, *(str(argument) for argument in arguments)]
     return subprocess.run(
         command, capture_output=True, text=True, check=False, env=environment, timeout=100, **kwargs

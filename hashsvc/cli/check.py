@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hashsvc import testpattern
-from hashsvc.cli import files, output
+from hashsvc.cli import files, options, output
 from hashsvc.cli.options import DEFAULT_SERVER, Json, Server
 from hashsvc.media import CHECK_RATE
 from hashsvc.model import Match, Outcome, UndeterminedReason, Verdict
@@ -45,13 +45,11 @@ def check(
 
 
 async def _check(paths: Sequence[Path], server: str, *, send_media: bool, as_json: bool) -> int:
-    from hashsvc_client import AsyncClient
-
     shown = output.table(
         "file", "outcome", "action", "distance", "entry", "labels", right=("distance",)
     )
     outcomes: set[Outcome | None] = set()
-    async with AsyncClient(server) as client:
+    async with options.async_client(server) as client:
         answers = _sent(client, paths) if send_media else _hashed(client, paths)
         with output.progress("checking", len(paths), shown=len(paths) > output.MANY_FILES) as bar:
             async with aclosing(answers):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import Progress
 
-from hashsvc.cli import files, output
+from hashsvc.cli import files, options, output
 from hashsvc.cli.hash_csv import count_rows, read_drafts
 from hashsvc.cli.options import DEFAULT_SERVER, Json, Server
 from hashsvc.media import LIST_RATE
@@ -104,9 +104,7 @@ class _Contribution:
         self, paths: Sequence[Path], csvs: Sequence[Path], kind: ListKind, purpose: str
     ) -> int:
         """Contribute and return the exit status."""
-        from hashsvc_client import AsyncClient
-
-        async with AsyncClient(self._server) as client:
+        async with options.async_client(self._server) as client:
             await self._ensure_list(client, kind, purpose)
             if paths:
                 await self._add_files(client, paths)
@@ -220,9 +218,7 @@ def withdraw(
     as_json: Json = False,
 ) -> None:
     """Withdraw entries for good: they no longer match."""
-    from hashsvc_client import Client
-
-    with Client(server) as client:
+    with options.client(server) as client:
         for name in entries:
             entry = client.withdraw_entry(name, reason)
             if as_json:

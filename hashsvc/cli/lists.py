@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hashsvc.cli import output
+from hashsvc.cli import options, output
 from hashsvc.cli.options import DEFAULT_SERVER, Json, Server
 from hashsvc.model import Entry, HashList
 
@@ -20,9 +20,7 @@ def lists(
     as_json: Json = False,
 ) -> None:
     """Show the lists of a node, or the entries of one."""
-    from hashsvc_client import Client
-
-    with Client(server) as client:
+    with options.client(server) as client:
         if name is None:
             _show_lists(list(client.lists()), as_json=as_json)
         else:

@@ -1,8 +1,12 @@
 """Options that several verbs share."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from hashsvc_client import AsyncClient, Client
+    from hashsvc_client.admin import AdminClient
 
 DEFAULT_SERVER = "127.0.0.1:50051"
 
@@ -11,3 +15,25 @@ Server = Annotated[
     typer.Option("--server", envvar="HASHSVC_SERVER", help="The node, HOST:PORT or unix:PATH."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")]
+
+
+def client(server: str) -> "Client":
+    """Return a client of a node, with the key and the files of TLS that the environment names."""
+    from hashsvc_client import Client, Security
+
+    return Client(server, security=Security.from_environment())
+
+
+def async_client(server: str) -> "AsyncClient":
+    """The same for asyncio."""
+    from hashsvc_client import AsyncClient, Security
+
+    return AsyncClient(server, security=Security.from_environment())
+
+
+def admin(server: str) -> "AdminClient":
+    """The same for administration."""
+    from hashsvc_client import Security
+    from hashsvc_client.admin import AdminClient
+
+    return AdminClient(server, security=Security.from_environment())

@@ -34,6 +34,7 @@ from hashsvc.model import (
 from hashsvc_client._messages import Acknowledgement, unreadable
 from hashsvc_client.aio import AsyncClient
 from hashsvc_client.client import Client
+from hashsvc_client.connection import Security
 from hashsvc_client.errors import (
     ClientError,
     DeadlineExceeded,
@@ -65,6 +66,7 @@ __all__ = [
     "MediaType",
     "Outcome",
     "RequestRefused",
+    "Security",
     "ServiceFault",
     "ServiceUnavailable",
     "Severity",

@@ -28,6 +28,7 @@ from hashsvc.v1.list_service_pb2_grpc import ListServiceStub
 from hashsvc.v1.match_service_pb2_grpc import MatchServiceStub
 from hashsvc_client import _messages as messages
 from hashsvc_client._messages import Acknowledgement
+from hashsvc_client.connection import Security, channel
 from hashsvc_client.errors import (
     ClientError,
     ServiceUnavailable,
@@ -39,7 +40,8 @@ from hashsvc_client.errors import (
 class Client:
     """Talks to one node over one kept-open channel. Safe to share between threads.
 
-    `timeout_s` is the deadline in seconds of each call but the streams of batches. Calls that
+    `security` is the API key and the files of TLS; none for a plain connection. `timeout_s` is the
+    deadline in seconds of each call but the streams of batches. Calls that
     fail because the node is away are retried with back-off within it. Every method raises a
     `ClientError`.
     """
@@ -49,13 +51,9 @@ class Client:
         address: str,
         *,
         timeout_s: float = 30.0,
-        credentials: grpc.ChannelCredentials | None = None,
+        security: Security | None = None,
     ) -> None:
-        options = messages.channel_options(address)
-        if credentials is None:
-            self._channel = grpc.insecure_channel(address, options)
-        else:
-            self._channel = grpc.secure_channel(address, credentials, options)
+        self._channel = channel(address, security or Security())
         self._timeout_s = timeout_s
         self._match = MatchServiceStub(self._channel)
         self._lists = ListServiceStub(self._channel)

@@ -1,0 +1,113 @@
+"""The administrator's client: partners and their credentials."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+from hashsvc import translate_partners as translate
+from hashsvc.model import Credential, Partner
+from hashsvc.v1 import admin_service_pb2 as pb
+from hashsvc.v1.admin_service_pb2_grpc import AdminServiceStub
+from hashsvc_client.connection import Security, channel
+from hashsvc_client.errors import raised_as_client_errors
+
+
+class AdminClient:
+    """Manages the partners of one node. Safe to share between threads.
+
+    `timeout_s` is the deadline in seconds of each call. Every method raises a `ClientError`.
+    """
+
+    def __init__(
+        self, address: str, *, timeout_s: float = 30.0, security: Security | None = None
+    ) -> None:
+        self._channel = channel(address, security or Security())
+        self._timeout_s = timeout_s
+        self._stub = AdminServiceStub(self._channel)
+
+    def close(self) -> None:
+        """Close the channel."""
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def add_partner(self, partner: str, name: str, grants: Iterable[str]) -> Partner:
+        """Add a partner that may do what `grants` say, such as "check" or "follow:acme/*"."""
+        request = pb.CreatePartnerRequest(partner={"id": partner, "name": name, "grants": grants})
+        with raised_as_client_errors():
+            answer = self._stub.CreatePartner(request, timeout=self._timeout_s)
+        return translate.partner_from_proto(answer.partner)
+
+    def change_partner(
+        self,
+        partner: str,
+        *,
+        name: str | None = None,
+        grants: Iterable[str] | None = None,
+        suspended: bool | None = None,
+    ) -> Partner:
+        """Change what is given."""
+        values = {"name": name, "grants": grants, "suspended": suspended}
+        given = {field: value for field, value in values.items() if value is not None}
+        request = pb.UpdatePartnerRequest(
+            partner=pb.Partner(id=partner, **given),  # type: ignore[arg-type]
+            update_mask={"paths": list(given)},
+        )
+        with raised_as_client_errors():
+            answer = self._stub.UpdatePartner(request, timeout=self._timeout_s)
+        return translate.partner_from_proto(answer.partner)
+
+    def partners(self) -> list[Partner]:
+        """All partners, by id."""
+        with raised_as_client_errors():
+            answer = self._stub.ListPartners(pb.ListPartnersRequest(), timeout=self._timeout_s)
+        return [translate.partner_from_proto(partner) for partner in answer.partners]
+
+    def create_api_key(
+        self, partner: str, label: str = "", expire_time: datetime | None = None
+    ) -> tuple[Credential, str]:
+        """Make an API key; its text is returned this once."""
+        request = pb.CreateApiKeyRequest(
+            partner=partner, label=label, expire_time=translate.optional_timestamp(expire_time)
+        )
+        with raised_as_client_errors():
+            answer = self._stub.CreateApiKey(request, timeout=self._timeout_s)
+        return translate.credential_from_proto(answer.credential), answer.api_key
+
+    def add_certificate(
+        self, partner: str, certificate: str, label: str = "", expire_time: datetime | None = None
+    ) -> Credential:
+        """Let a client certificate in, given in PEM."""
+        request = pb.AddCertificateRequest(
+            partner=partner,
+            label=label,
+            expire_time=translate.optional_timestamp(expire_time),
+            certificate=certificate,
+        )
+        with raised_as_client_errors():
+            answer = self._stub.AddCertificate(request, timeout=self._timeout_s)
+        return translate.credential_from_proto(answer.credential)
+
+    def revoke(self, credential: str) -> Credential:
+        """Revoke a credential by its id, for good."""
+        request = pb.RevokeCredentialRequest(id=credential)
+        with raised_as_client_errors():
+            answer = self._stub.RevokeCredential(request, timeout=self._timeout_s)
+        return translate.credential_from_proto(answer.credential)
+
+    def credentials(self, partner: str) -> list[Credential]:
+        """All credentials of a partner, the oldest first."""
+        request = pb.ListCredentialsRequest(partner=partner)
+        with raised_as_client_errors():
+            answer = self._stub.ListCredentials(request, timeout=self._timeout_s)
+        return [translate.credential_from_proto(one) for one in answer.credentials]

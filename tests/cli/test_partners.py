@@ -1,0 +1,132 @@
+"""Partners, keys and certificates on the command line, from the first admin on."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hashsvc.errors import ConfigError
+from hashsvc_client import Client, RequestRefused, Security
+from tests.harness import pdq_draft
+from tests.processes import hashsvc, objects, serving
+
+
+def run(server: str, key: str, *arguments: str, **more: str) -> list[dict[str, object]]:
+    """Run a command as the owner of a key, and read what it says."""
+    done = hashsvc(*arguments, "--json", env=environment(server, key, **more))
+    assert done.returncode == 0, done.stderr
+    return objects(done)
+
+
+def environment(server: str, key: str, **more: str) -> dict[str, str]:
+    """What a caller adds to its environment."""
+    return {"HASHSVC_SERVER": server, "HASHSVC_API_KEY": key, **more}
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> str:
+    """The key of the first admin, hub."""
+    done = hashsvc("partners", "first-admin", "hub", "--data", tmp_path / "data", "--json")
+    assert done.returncode == 0, done.stderr
+    return str(objects(done)[0]["api_key"])
+
+
+@pytest.fixture
+def server(tmp_path: Path, key: str) -> Iterator[str]:
+    """A node with authentication."""
+    config = tmp_path / "hashsvc.toml"
+    config.write_text("authentication = true\n")
+    with serving(tmp_path / "data", "--config", str(config)) as node:
+        yield node.address
+
+
+def test_from_the_first_admin_to_a_partner_that_is_out(server: str, key: str) -> None:
+    """Add, give a key, use it, see it, change, suspend, resume, revoke."""
+    run(server, key, "partners", "add", "acme", "--name", "Acme Video", "--grant", "check")
+    (made,) = run(
+        server, key, "keys", "create", "acme", "--label", "edge", "--expires", "2099-01-01"
+    )
+    acme = str(made["api_key"])
+    draft = pdq_draft(1)
+    with Client(server, security=Security(api_key=acme)) as client:
+        assert client.check(draft.fingerprints).revision
+        with pytest.raises(RequestRefused, match="lacks the role contribute"):
+            client.create_list("acme/known")
+        run(server, key, "partners", "update", "acme", "--grant", "check", "--grant", "contribute")
+        client.create_list("acme/known")
+        client.add_entries("acme/known", [draft])
+        run(server, key, "partners", "suspend", "acme")
+        with pytest.raises(RequestRefused, match="no credential that counts"):
+            client.check(draft.fingerprints)
+        run(server, key, "partners", "resume", "acme")
+        assert client.check(draft.fingerprints).matches
+        (gone,) = run(server, key, "keys", "revoke", str(made["id"]))
+        assert gone["revoke_time"]
+        with pytest.raises(RequestRefused):
+            client.check(draft.fingerprints)
+    found = run(server, key, "partners", "list")
+    assert [(p["partner"], p["grants"], p["state"]) for p in found] == [
+        ("acme", ["check", "contribute"], "active"),
+        ("hub", ["check", "contribute:*", "follow:*", "review", "admin"], "active"),
+    ]
+    (listed,) = run(server, key, "keys", "list", "acme")
+    assert (listed["id"], listed["label"]) == (made["id"], "edge")
+    assert acme.rpartition("_")[2] not in str(listed)
+
+
+def test_a_key_is_shown_alone_on_stdout(server: str, key: str) -> None:
+    """So that it can be piped into a vault; people are told on stderr."""
+    done = hashsvc("keys", "create", "hub", env=environment(server, key))
+    assert done.returncode == 0
+    assert done.stdout.count("\n") == 1
+    assert done.stdout.startswith("hsk_")
+    assert "shown this once" in done.stderr
+
+
+def test_without_a_key_or_with_another(server: str) -> None:
+    """The command says so, with status 1."""
+    for text in ("", "hsk_wrong"):
+        done = hashsvc("lists", env=environment(server, text))
+        assert done.returncode == 1
+        assert "error: " in done.stderr
+
+
+def test_first_admin_wants_the_node_stopped(server: str, tmp_path: Path) -> None:
+    """As it changes the database under it."""
+    done = hashsvc("partners", "first-admin", "other", "--data", tmp_path / "data")
+    assert done.returncode == 1
+    assert "another hashsvc is using" in done.stderr
+
+
+def test_mutual_tls_from_the_command_line(tmp_path: Path, key: str) -> None:
+    """certs init, certs client, keys create --certificate; then a call without any key."""
+    folder = tmp_path / "tls"
+    done = hashsvc("certs", "init", folder)
+    assert done.returncode == 0, done.stderr
+    config = tmp_path / "hashsvc.toml"
+    text = done.stdout.replace("# client_ca", "client_ca").partition("  #")[0]
+    config.write_text(f"authentication = true\n{text}\n")
+    assert hashsvc("certs", "client", folder, "hub").returncode == 0
+    assert hashsvc("certs", "init", folder).returncode == 1
+    assert (folder / "hub.key").stat().st_mode & 0o077 == 0
+    tls = {
+        "HASHSVC_TLS_CA": str(folder / "ca.crt"),
+        "HASHSVC_TLS_CERTIFICATE": str(folder / "hub.crt"),
+        "HASHSVC_TLS_KEY": str(folder / "hub.key"),
+    }
+    with serving(tmp_path / "data", "--config", str(config)) as node:
+        port = node.address.rpartition(":")[2]
+        server = f"localhost:{port}"
+        certificate = str(folder / "hub.crt")
+        run(server, key, "keys", "create", "hub", "--certificate", certificate, **tls)
+        assert [p["partner"] for p in run(server, "", "partners", "list", **tls)] == ["hub"]
+
+
+def test_a_key_does_not_leave_the_machine_in_the_clear() -> None:
+    """The client refuses before it connects; and never prints the key."""
+    security = Security(api_key="hsk_secret")
+    with pytest.raises(ConfigError, match="without TLS"):
+        Client("example.org:50051", security=security)
+    assert "secret" not in repr(security)
+    with pytest.raises(ConfigError, match="go together"):
+        Client("localhost:1", security=Security(certificate=Path("x")))
