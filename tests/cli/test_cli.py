@@ -194,7 +194,7 @@ def test_logs_hold_no_hashes_and_no_names(pictures: Path, tmp_path: Path) -> Non
         hashsvc("check", pictures, server=running.address)
         running.stop()
         text = running.log.read_text()
-    assert '"method": "CheckMedia"' in text
+    assert 'MatchService/CheckMedia"' in text
     for hashed in objects(hashsvc("hash", "--json", pictures)):
         for fingerprint in hashed.get("fingerprints", ()):
             assert fingerprint["value"] not in text

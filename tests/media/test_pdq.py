@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hashsvc.media import fingerprint_file
-from hashsvc.media.pdq import pdq, pdq_rows
+from hashsvc.media.pdq import Side, pdq, pdq_spectrum, spectrum
 from tests.media.making import distance, pdq_of, photo
 
 # (file, hash, quality or None, most bits apart). Java and python-threatexchange read whole
@@ -95,7 +95,8 @@ def test_whole_and_by_bands_are_the_same(pixels: NDArray[np.uint8]) -> None:
         bands.append(last - first)
         return pixels[first:last].copy()
 
-    assert pdq_rows(240, 320, rows) == pdq(pixels)
+    whole, by_bands = pdq_spectrum(pixels), spectrum(Side(240), Side(320), rows)
+    assert (by_bands.value(), by_bands.quality) == (whole.value(), whole.quality) == pdq(pixels)
     assert max(bands) <= 240 // 64 + 2  # no band is more than a sliver of the picture
 
 
