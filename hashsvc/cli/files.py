@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -45,7 +45,7 @@ async def decoders(count: int) -> AsyncIterator[DecoderPool]:
 
 async def fingerprints(
     pool: DecoderPool, files: Sequence[Path], recipe: Recipe
-) -> AsyncIterator[tuple[Path, Found]]:
+) -> AsyncGenerator[tuple[Path, Found], None]:
     """Yield each file with what was found, in order, hashing ahead of the reader."""
     ahead: deque[tuple[Path, asyncio.Task[Found]]] = deque()
     try:
