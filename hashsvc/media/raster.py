@@ -75,13 +75,14 @@ class Raster:
         return np.asarray(self.rgb.crop((0, first, self.rgb.width, last)))
 
 
-def draft(picture: Image.Image) -> int:
+def draft(picture: Image.Image, least: int = FAST_SIDE) -> int:
     """Have a JPEG that is not decoded yet decoded at a fraction of its size; returns its scale.
 
-    That is 1, and nothing changes, for other formats and for small pictures.
+    That is 1, and nothing changes, for other formats and for small pictures: at least `least`
+    cells are left along the shorter side.
     """
     shorter = min(picture.size)
-    scale = next((s for s in _SCALES if shorter >= s * FAST_SIDE), 1)
+    scale = next((s for s in _SCALES if shorter >= s * least), 1)
     width = picture.width
     if scale > 1:
         picture.draft(None, (picture.width // scale, picture.height // scale))
