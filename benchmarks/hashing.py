@@ -2,10 +2,12 @@
 
 Pictures are photographs brought to each size, with grain added, so that their JPEGs are as heavy
 as a camera's. The engines of a step take turns, picture by picture, in this process and on one
-core: `cpu_ms` counts all threads. All times are medians, `times_peer` is how many times faster than
-the peer of that step. Distances are in bits of PDQ: of exact hashes to the peer's, of fast ones to
-the exact ones, of the variant shrunk512 to the hashes that the C++ tool made, and `wrong` counts
-those past what is promised.
+core. All times are medians; `cpu_ms` is processor time of all threads, and `times_peer` how many
+times less of that than the peer of the step, which neighbours on the machine disturb least.
+
+Distances are in bits of PDQ: of exact hashes to the peer's, of fast ones to the exact ones, of the
+variant shrunk512 to the hashes that the C++ tool made, and `wrong` counts those past what is
+promised.
 
 Folders are hashed in decoder processes, by one and by one for each core; `peak_mb` is the memory of
 the largest of them.
@@ -17,9 +19,9 @@ import csv
 import importlib
 import io
 import os
-import resource
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -28,7 +30,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import ExifTags, Image
 
 import hashsvc
 from benchmarks import peers, report
@@ -210,15 +212,16 @@ def measure(
                     made[engine.name] += result
     kb = round(float(np.median([len(picture.jpeg) for picture in inputs])) / 1000)
     ms = {name: report.percentile_ms(times, 50) for name, times in wall.items()}
+    cpu_ms = {name: report.percentile_ms(times, 50) for name, times in cpu.items()}
     return [
         row(
             input=f"{size}, {kb} kB" if step.startswith("bytes") else size,
             step=step,
             engine=engine.name,
             ms=ms[engine.name],
-            cpu_ms=report.percentile_ms(cpu[engine.name], 50),
+            cpu_ms=cpu_ms[engine.name],
             images_per_s=1000 / ms[engine.name],
-            times_peer=ms[PEER] / ms[engine.name] if PEER in ms else None,
+            times_peer=cpu_ms[PEER] / cpu_ms[engine.name] if PEER in cpu_ms else None,
             **distances(made[engine.name], made.get(engine.reference, []), engine.allowed),
         )
         for engine in engines
@@ -287,7 +290,8 @@ def shrunk_distances(media: Path) -> Iterator[report.Row]:
         known = [
             (as_jpeg(media / line["file"]), bytes.fromhex(line["pdq_cpp_reference"]))
             for line in csv.DictReader(file, delimiter="\t")
-            if line["file"].endswith(".jpg")
+            # The tool does not turn pictures upright, and reads other formats through others.
+            if line["file"].endswith(".jpg") and is_upright(media / line["file"])
         ]
     both = replace(_ONLY_PDQ, shrunk512=True)
     pictures = [Input(np.empty(0, np.uint8), jpeg) for jpeg, _ in known]
@@ -307,22 +311,28 @@ def shrunk_distances(media: Path) -> Iterator[report.Row]:
         )
 
 
+def is_upright(path: Path) -> bool:
+    """Whether EXIF asks for no turn."""
+    with Image.open(path) as picture:
+        orientation: int = picture.getexif().get(ExifTags.Base.Orientation, 1)
+    return orientation == 1
+
+
 def folder(name: str, found: Sequence[Path], cores: Sequence[int] = ()) -> Iterator[report.Row]:
     """A folder without decoder processes, by one, and by one for each core."""
     for recipe, kind in ((FOR_LISTS, "FOR_LISTS"), (FOR_CHECKS, "FOR_CHECKS")):
         for decoders in dict.fromkeys(cores or (0, 1, files.cores())):
             if decoders:
-                seconds = asyncio.run(hashed(found, recipe, decoders))
+                seconds, peak_mb = asyncio.run(hashed(found, recipe, decoders))
             else:
-                seconds = report.seconds(partial(hashed_here, found, recipe))
+                seconds, peak_mb = report.seconds(partial(hashed_here, found, recipe)), None
             yield row(
                 input=name,
                 step="folder",
                 engine=f"{kind}, {decoders} decoders" if decoders else f"{kind}, this process",
                 ms=1000 * seconds / len(found),
                 images_per_s=len(found) / seconds,
-                # The largest of all child processes so far.
-                peak_mb=resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
+                peak_mb=peak_mb,
             )
 
 
@@ -332,14 +342,27 @@ def hashed_here(found: Sequence[Path], recipe: Recipe) -> None:
         fingerprint_file(path, recipe=recipe)
 
 
-async def hashed(found: Sequence[Path], recipe: Recipe, decoders: int) -> float:
-    """Seconds that hashing some files takes, without the start of the decoders."""
+async def hashed(
+    found: Sequence[Path], recipe: Recipe, decoders: int
+) -> tuple[float, float | None]:
+    """Seconds that some files take, without the start of the decoders; and the memory of these."""
     async with files.decoders(decoders) as pool:
         start = perf_counter()
         async for path, result in files.fingerprints(pool, found, recipe):
             if isinstance(result, Exception):
                 raise RuntimeError(f"{path}: {result}") from result
-        return perf_counter() - start
+        return perf_counter() - start, peak_of_children_mb()
+
+
+def peak_of_children_mb() -> float | None:
+    """The most memory that any child process ever had at once, where Linux tells it."""
+    peaks = []
+    for status in Path("/proc").glob("[0-9]*/status"):
+        with suppress(OSError):  # processes come and go
+            lines = dict(line.partition(":")[::2] for line in status.read_text().splitlines())
+            if int(lines["PPid"]) == os.getpid() and "VmHWM" in lines:
+                peaks.append(int(lines["VmHWM"].split()[0]) / 1024)
+    return max(peaks, default=None)
 
 
 def large_folder(count: int, rng: np.random.Generator) -> list[report.Row]:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hashsvc import testpattern
@@ -91,7 +91,8 @@ def _check(client: Client, case: Case, entries: dict[str, str]) -> Result:
         verdict = client.check_file(case.path, send_media=True)
         hash_s, hashed = None, start
     else:
-        media = fingerprint_file(case.path, recipe=FOR_CHECKS)
+        recipe = replace(FOR_CHECKS, dihedral=case.dihedral)
+        media = fingerprint_file(case.path, recipe=recipe)
         hashed = time.perf_counter()
         hash_s = hashed - start
         verdict = client.check_fingerprints(media)
