@@ -158,7 +158,8 @@ def test_lists_made_with_the_cpp_tool_are_found(
 def test_every_variant_of_an_entry_gets_in(server: str, shared_media: Path) -> None:
     """Many values of one algorithm in one entry and one check are nothing special."""
     recipe = Recipe(algorithms=PERCEPTUAL, dihedral=True, shrunk512=True)
-    media = fingerprint_file(shared_media / "images" / "kodak_11.jpg", recipe=recipe)
+    path = shared_media / "images" / "kodak_11.jpg"
+    media = fingerprint_file(path, recipe=recipe)
     variants = {f.variant for f in media.fingerprints}
     assert len(variants) == 16
     description = Description(labels=("propaganda",), basis=Basis.RESEARCH)
@@ -166,7 +167,7 @@ def test_every_variant_of_an_entry_gets_in(server: str, shared_media: Path) -> N
     with Client(server) as client:
         client.create_list("acme/variants")
         (added,) = client.add_entries("acme/variants", [draft]).entries
-        (match,) = client.check_fingerprints(media).matches
+        (match,) = client.check_file(path, recipe=recipe).matches
         kept = client.get_entry(added.name)
     assert match.entry == added.name
     assert {e.variant for e in match.evidence if e.algorithm is Algorithm.PDQ} == variants
