@@ -30,6 +30,7 @@ from hashsvc.rpc.uploads import Uploads
 from hashsvc.server import Server
 from hashsvc.store.folder import lock_folder
 from hashsvc.store.store import Store
+from hashsvc.testpattern import vectors
 from hashsvc.tokens import Revisions
 
 _log = structlog.get_logger()
@@ -134,7 +135,7 @@ class Node:
         read_from_log = indexer.position - saved
         await self._threads.write(indexer.settle)
         await self._threads.write(ledger.forget_old_requests)
-        await self._threads.write(_ensure_test_pattern, ledger, store)
+        await self._threads.write(_ensure_test_entries, ledger, store)
         await self._decoders.start()
         self._saving = asyncio.create_task(self._save_now_and_then(indexer))
         await self._server.set_ready()
@@ -190,7 +191,7 @@ def _media_limits(settings: Settings) -> MediaLimits:
     return MediaLimits.from_dict(asdict(MediaLimits()) | values)
 
 
-def _ensure_test_pattern(ledger: Ledger, store: Store) -> None:
+def _ensure_test_entries(ledger: Ledger, store: Store) -> None:
     if store.get_list(testpattern.LIST) is None:
         ledger.create_list(
             testpattern.LIST,
@@ -203,5 +204,12 @@ def _ensure_test_pattern(ledger: Ledger, store: Store) -> None:
         testpattern.LIST,
         [testpattern.ENTRY],
         request_id="builtin:test-pattern:v1",
+        builtin=True,
+    )
+    # A request of its own, so that a node with the pattern from before gets these too.
+    ledger.add_entries(
+        testpattern.LIST,
+        [vector.entry() for vector in vectors.load().vectors],
+        request_id="builtin:test-vectors:v1",
         builtin=True,
     )

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,8 +12,8 @@ import typer
 from hashsvc import testpattern
 from hashsvc.cli import files, options, output
 from hashsvc.cli.options import DEFAULT_SERVER, Json, Server
-from hashsvc.media import CHECK_RATE
-from hashsvc.model import Match, Outcome, UndeterminedReason, Verdict
+from hashsvc.media import FOR_CHECKS, Recipe
+from hashsvc.model import Decoding, Match, Outcome, UndeterminedReason, Verdict
 
 if TYPE_CHECKING:
     from hashsvc_client import AsyncClient
@@ -32,6 +33,12 @@ def check(
     send_media: Annotated[
         bool, typer.Option("--send-media", help="Let the node hash; the default is to hash here.")
     ] = False,
+    dihedral: Annotated[
+        bool, typer.Option("--dihedral", help="Look for mirrored and turned copies too.")
+    ] = False,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Decode every pixel; slower, hardly finds more.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Check images and videos against the lists of a node.
@@ -41,16 +48,23 @@ def check(
     wanted = files.walk(paths or []) + ([testpattern.PATH] if test_pattern else [])
     if not wanted:
         raise typer.BadParameter("name at least one file, or use --test-pattern")
-    raise typer.Exit(asyncio.run(_check(wanted, server, send_media=send_media, as_json=as_json)))
+    if send_media and (dihedral or exact):
+        raise typer.BadParameter("with --send-media the node decides how to hash")
+    decoding = Decoding.EXACT if exact else FOR_CHECKS.decoding
+    recipe = None if send_media else replace(FOR_CHECKS, dihedral=dihedral, decoding=decoding)
+    raise typer.Exit(asyncio.run(_check(wanted, server, recipe, as_json=as_json)))
 
 
-async def _check(paths: Sequence[Path], server: str, *, send_media: bool, as_json: bool) -> int:
+async def _check(
+    paths: Sequence[Path], server: str, recipe: Recipe | None, *, as_json: bool
+) -> int:
+    """Hash here by the recipe, or send the files where there is none."""
     shown = output.table(
         "file", "outcome", "action", "distance", "entry", "labels", right=("distance",)
     )
     outcomes: set[Outcome | None] = set()
     async with options.async_client(server) as client:
-        answers = _sent(client, paths) if send_media else _hashed(client, paths)
+        answers = _hashed(client, paths, recipe) if recipe else _sent(client, paths)
         with output.progress("checking", len(paths), shown=len(paths) > output.MANY_FILES) as bar:
             async with aclosing(answers):
                 async for path, checked in answers:
@@ -71,13 +85,13 @@ async def _check(paths: Sequence[Path], server: str, *, send_media: bool, as_jso
 
 
 async def _hashed(
-    client: "AsyncClient", paths: Sequence[Path]
+    client: "AsyncClient", paths: Sequence[Path], recipe: Recipe
 ) -> AsyncGenerator[tuple[Path, Checked], None]:
     """Hash here and send the hashes."""
     from hashsvc_client import LimitReached, RequestRefused, unreadable
 
     async with files.decoders(len(paths)) as pool:
-        async for path, found in files.fingerprints(pool, paths, CHECK_RATE):
+        async for path, found in files.fingerprints(pool, paths, recipe):
             if isinstance(found, OSError) or (isinstance(found, Exception) and not found.digests):
                 yield path, found
                 continue

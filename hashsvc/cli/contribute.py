@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +13,7 @@ from rich.progress import Progress
 from hashsvc.cli import files, options, output
 from hashsvc.cli.hash_csv import count_rows, read_drafts
 from hashsvc.cli.options import DEFAULT_SERVER, Json, Server
-from hashsvc.media import LIST_RATE
+from hashsvc.media import FOR_LISTS, Recipe
 from hashsvc.model import (
     PURPOSES,
     AddedEntry,
@@ -57,6 +58,10 @@ def contribute(
         ListKind.KNOWN
     ),
     purpose: Annotated[str, typer.Option(help="Purpose of the list, if it is new.")] = "",
+    shrunk512: Annotated[
+        bool,
+        typer.Option("--shrunk512", help="Also give PDQ as Meta's C++ tool makes it."),
+    ] = False,
     server: Server = DEFAULT_SERVER,
     as_json: Json = False,
 ) -> None:
@@ -83,7 +88,8 @@ def contribute(
         output.errors.print(
             f"note: no label names a purpose ({', '.join(sorted(PURPOSES))})", soft_wrap=True
         )
-    job = _Contribution(server, list_name, description, as_json=as_json)
+    recipe = replace(FOR_LISTS, shrunk512=shrunk512)
+    job = _Contribution(server, list_name, description, recipe, as_json=as_json)
     raise typer.Exit(asyncio.run(job.run(files.walk(paths or []), csv or [], kind, purpose)))
 
 
@@ -91,11 +97,18 @@ class _Contribution:
     """One run of `contribute`: counts what came of it."""
 
     def __init__(
-        self, server: str, list_name: str, description: Description, *, as_json: bool
+        self,
+        server: str,
+        list_name: str,
+        description: Description,
+        recipe: Recipe,
+        *,
+        as_json: bool,
     ) -> None:
         self._server = server
         self._list_name = list_name
         self._description = description
+        self._recipe = recipe
         self._as_json = as_json
         self._shown = output.table("file", "entry", "")
         self._added = self._present = self._failed = 0
@@ -148,7 +161,7 @@ class _Contribution:
     ) -> AsyncIterator[list[EntryDraft]]:
         batch: list[EntryDraft] = []
         async with files.decoders(len(paths)) as pool:
-            async for path, found in files.fingerprints(pool, paths, LIST_RATE):
+            async for path, found in files.fingerprints(pool, paths, self._recipe):
                 if isinstance(found, Exception):
                     self._failed += 1
                     output.errors.print(f"{path}: {found}", markup=False, soft_wrap=True)

@@ -3,16 +3,19 @@
 import asyncio
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from hashsvc.errors import MediaError
-from hashsvc.media import DecoderPool
+from hashsvc.media import DecoderPool, Recipe
 from hashsvc.model import MediaFingerprints
 
 Found = MediaFingerprints | MediaError | OSError
 """A file's fingerprints, or why there are none."""
+
+# One slow file must not keep the other decoders waiting; what waits is only hashes.
+_AHEAD = 32
 
 
 def walk(paths: Iterable[Path]) -> list[Path]:
@@ -26,25 +29,29 @@ def walk(paths: Iterable[Path]) -> list[Path]:
     return files
 
 
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 @asynccontextmanager
 async def decoders(count: int) -> AsyncIterator[DecoderPool]:
     """Run decoders for `count` files: no more than there are cores or files."""
-    async with DecoderPool(max(1, min(os.cpu_count() or 1, count))) as pool:
+    async with DecoderPool(max(1, min(cores(), count))) as pool:
         yield pool
 
 
 async def fingerprints(
-    pool: DecoderPool, files: Sequence[Path], rate: float
-) -> AsyncIterator[tuple[Path, Found]]:
-    """Yield each file with what was found, in order, hashing ahead of the reader.
-
-    Videos are sampled at `rate` frames a second.
-    """
+    pool: DecoderPool, files: Sequence[Path], recipe: Recipe
+) -> AsyncGenerator[tuple[Path, Found], None]:
+    """Yield each file with what was found, in order, hashing ahead of the reader."""
     ahead: deque[tuple[Path, asyncio.Task[Found]]] = deque()
     try:
         for file in files:
-            ahead.append((file, asyncio.create_task(_fingerprint(pool, file, rate))))
-            if len(ahead) > 2 * pool.size:
+            ahead.append((file, asyncio.create_task(_fingerprint(pool, file, recipe))))
+            if len(ahead) > _AHEAD * pool.size:
                 path, task = ahead.popleft()
                 yield path, await task
         while ahead:
@@ -55,8 +62,8 @@ async def fingerprints(
             task.cancel()
 
 
-async def _fingerprint(pool: DecoderPool, file: Path, rate: float) -> Found:
+async def _fingerprint(pool: DecoderPool, file: Path, recipe: Recipe) -> Found:
     try:
-        return await pool.fingerprint_path(file, rate=rate)
+        return await pool.fingerprint_path(file, recipe)
     except (MediaError, OSError) as error:
         return error

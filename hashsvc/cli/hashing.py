@@ -3,14 +3,15 @@
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import Annotated, Any
 
 import typer
 
 from hashsvc.cli import files, output
 from hashsvc.cli.options import Json
-from hashsvc.media import LIST_RATE
-from hashsvc.model import ORIGINAL, MediaFingerprints
+from hashsvc.media import FOR_LISTS, Recipe
+from hashsvc.model import ORIGINAL, Algorithm, Decoding, MediaFingerprints
 
 
 def hash_files(
@@ -18,19 +19,43 @@ def hash_files(
     rate: Annotated[
         float,
         typer.Option(min=0.1, max=60, help="Frames a second of videos: 1 for lists, 8 to check."),
-    ] = LIST_RATE,
+    ] = FOR_LISTS.rate,
+    algorithm: Annotated[
+        list[Algorithm] | None,
+        typer.Option(help="Perceptual hash of pictures. Repeatable; default pdq and phash."),
+    ] = None,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Decode large JPEGs at a fraction of their size.")
+    ] = False,
+    dihedral: Annotated[
+        bool, typer.Option("--dihedral", help="Also give PDQ mirrored and turned.")
+    ] = False,
+    shrunk512: Annotated[
+        bool, typer.Option("--shrunk512", help="Also give PDQ as Meta's C++ tool makes it.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Fingerprint images and videos on this machine; nothing is sent anywhere."""
-    failed = asyncio.run(_hash(files.walk(paths), rate, as_json=as_json))
+    try:
+        recipe = Recipe(
+            rate=rate,
+            decoding=Decoding.FAST if fast else Decoding.EXACT,
+            algorithms=tuple(dict.fromkeys(algorithm or FOR_LISTS.algorithms)),
+            dihedral=dihedral,
+            shrunk512=shrunk512,
+        )
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    failed = asyncio.run(_hash(files.walk(paths), recipe, as_json=as_json))
     raise typer.Exit(output.ERROR if failed else output.CLEAN)
 
 
-async def _hash(paths: Sequence[Path], rate: float, *, as_json: bool) -> int:
+async def _hash(paths: Sequence[Path], recipe: Recipe, *, as_json: bool) -> int:
     failed = 0
     async with files.decoders(len(paths)) as pool:
+        start = perf_counter()
         with output.progress("hashing", len(paths), shown=len(paths) > output.MANY_FILES) as bar:
-            async for path, found in files.fingerprints(pool, paths, rate):
+            async for path, found in files.fingerprints(pool, paths, recipe):
                 output.advance(bar)
                 if isinstance(found, Exception):
                     failed += 1
@@ -41,7 +66,14 @@ async def _hash(paths: Sequence[Path], rate: float, *, as_json: bool) -> int:
                     output.print_json(_document(path, found))
                 else:
                     _print(path, found)
+        if len(paths) > output.MANY_FILES:
+            _print_speed(len(paths), perf_counter() - start, pool.size)
     return failed
+
+
+def _print_speed(count: int, seconds: float, decoders: int) -> None:
+    each = f"{count / seconds:,.0f} files a second"
+    output.errors.print(f"{count:,} files in {seconds:.1f} s with {decoders} decoders: {each}")
 
 
 def _document(path: Path, found: MediaFingerprints) -> dict[str, Any]:
@@ -81,6 +113,8 @@ def _print(path: Path, found: MediaFingerprints) -> None:
             line += f"  at {fingerprint.time_ms / 1000:.3f} s"
         if fingerprint.variant != ORIGINAL:
             line += f"  {fingerprint.variant}"
+        if fingerprint.decoding is not Decoding.EXACT:
+            line += f"  {fingerprint.decoding}"
         lines.append(line)
     if found.limitation is not None:
         lines.append(f"  {found.limitation}: {found.detail}")

@@ -5,7 +5,7 @@ import sys
 import typer
 
 from hashsvc import __version__
-from hashsvc.cli import certs, check, contribute, demo, hashing, lists, partners, serve
+from hashsvc.cli import certs, check, contribute, demo, hashing, lists, partners, selftest, serve
 from hashsvc.cli.output import ERROR, errors
 from hashsvc.errors import HashsvcError
 
@@ -24,6 +24,7 @@ app.command("check")(check.check)
 app.command("contribute")(contribute.contribute)
 app.command("withdraw")(contribute.withdraw)
 app.command("lists")(lists.lists)
+app.command("selftest")(selftest.selftest)
 app.add_typer(partners.partners, name="partners")
 app.add_typer(partners.keys, name="keys")
 app.add_typer(certs.certs, name="certs")

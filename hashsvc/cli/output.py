@@ -10,10 +10,13 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TextColumn,
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 # 2 is a usage error, and the command line library's own.
 CLEAN, ERROR, MATCHED = 0, 1, 3
@@ -40,12 +43,21 @@ def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
     return made
 
 
+class _Rate(ProgressColumn):
+    """How many are done a second."""
+
+    def render(self, task: Task) -> Text:
+        """Say it, once it can be known."""
+        return Text(f"{task.speed:.0f}/s" if task.speed else "")
+
+
 def progress(noun: str, total: int | None, *, shown: bool) -> Progress:
     """Return a progress bar on stderr with one task; it shows only on a terminal."""
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        _Rate(),
         TimeRemainingColumn(),
         console=errors,
         transient=True,

@@ -1,7 +1,7 @@
 """Which uploads the demo checks, and what the right verdict on each is."""
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hashsvc import testpattern
@@ -29,7 +29,7 @@ _ALTERED = (
     ("dandelions", pictures.WEBP),
     ("stream", pictures.COMBINED),
 )
-_NOT_YET = (("fig", pictures.MIRROR), ("coffee", pictures.CROP))
+_NOT_YET = (("coffee", pictures.CROP),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Case:
     """One upload.
 
     `original` names the known file it shows, for a right MATCH. `send_media` lets the server
-    hash it.
+    hash it. `dihedral` has it looked for mirrored and turned too.
     """
 
     path: Path
@@ -46,6 +46,7 @@ class Case:
     expected: Outcome
     original: str = ""
     send_media: bool = False
+    dihedral: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +101,16 @@ def _altered(folder: Path) -> tuple[Case, ...]:
     clips.write_half_size(CLIP, no_end, last_s=_CUT_S)
     return (
         *(_altered_picture(stem, alteration, folder) for stem, alteration in _ALTERED),
+        _mirrored("fig", folder),
         _altered_clip(whole, "half size"),
         _altered_clip(no_start, f"half, first {_CUT_S} s cut"),
         _altered_clip(no_end, f"half, last {_CUT_S} s cut", send_media=True),
     )
+
+
+def _mirrored(stem: str, folder: Path) -> Case:
+    case = _altered_picture(stem, pictures.MIRROR, folder)
+    return replace(case, alteration="mirrored, --dihedral", dihedral=True)
 
 
 def _altered_clip(path: Path, alteration: str, *, send_media: bool = False) -> Case:

@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hashsvc import testpattern
 from hashsvc.demo.cases import Case, Section
-from hashsvc.media import CHECK_RATE, fingerprint_file
+from hashsvc.media import FOR_CHECKS, fingerprint_file
 from hashsvc.model import Basis, Description, EntryDraft, MediaType, Outcome, Verdict
 from hashsvc_client import Client
 
@@ -91,7 +91,8 @@ def _check(client: Client, case: Case, entries: dict[str, str]) -> Result:
         verdict = client.check_file(case.path, send_media=True)
         hash_s, hashed = None, start
     else:
-        media = fingerprint_file(case.path, rate=CHECK_RATE)
+        recipe = replace(FOR_CHECKS, dihedral=case.dihedral)
+        media = fingerprint_file(case.path, recipe=recipe)
         hashed = time.perf_counter()
         hash_s = hashed - start
         verdict = client.check_fingerprints(media)

@@ -17,24 +17,26 @@ if TYPE_CHECKING:
     from hashsvc.media.decode import fingerprint, fingerprint_file
     from hashsvc.media.digest import digests
     from hashsvc.media.limits import Limits
-    from hashsvc.media.sampling import CHECK_RATE, LIST_RATE
+    from hashsvc.media.recipe import FOR_CHECKS, FOR_LISTS, Recipe
     from hashsvc.media.sandbox import DecoderPool
 
 __all__ = [
-    "CHECK_RATE",
-    "LIST_RATE",
+    "FOR_CHECKS",
+    "FOR_LISTS",
     "DecoderPool",
     "Limits",
+    "Recipe",
     "digests",
     "fingerprint",
     "fingerprint_file",
 ]
 
 _HOMES = {
-    "CHECK_RATE": "sampling",
-    "LIST_RATE": "sampling",
+    "FOR_CHECKS": "recipe",
+    "FOR_LISTS": "recipe",
     "DecoderPool": "sandbox",
     "Limits": "limits",
+    "Recipe": "recipe",
     "digests": "digest",
     "fingerprint": "decode",
     "fingerprint_file": "decode",

@@ -9,6 +9,7 @@ from PIL import Image
 from hashsvc.media.formats import Format
 from hashsvc.media.image import as_shown, channels
 from hashsvc.media.limits import Limits
+from hashsvc.media.recipe import Recipe
 from hashsvc.media.video import Clip, Frame, fingerprint_frames
 from hashsvc.model import MediaFingerprints
 
@@ -31,14 +32,14 @@ def is_animated(picture: Image.Image, form: Format) -> bool:
 
 
 def fingerprint_animation(
-    picture: Image.Image, form: Format, limits: Limits, rate: float
+    picture: Image.Image, form: Format, limits: Limits, recipe: Recipe
 ) -> MediaFingerprints:
-    """Hash the frame on show at each of `rate` moments a second.
+    """Hash the frame on show at each of the recipe's moments.
 
     Raises MediaUnreadable and MediaTooLarge.
     """
-    clip = Clip(rate, width=picture.width, height=picture.height)
-    return fingerprint_frames(frames(picture, clip, limits), clip, form, limits)
+    clip = Clip(recipe.rate, width=picture.width, height=picture.height)
+    return fingerprint_frames(frames(picture, clip, limits), clip, form, limits, recipe)
 
 
 def frames(picture: Image.Image, clip: Clip, limits: Limits) -> Iterator[Frame]:

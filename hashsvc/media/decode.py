@@ -10,20 +10,20 @@ from hashsvc.media.digest import digests, read_whole
 from hashsvc.media.formats import SNIFF_BYTES, Format, sniff
 from hashsvc.media.image import fingerprint_picture, open_picture, quiet
 from hashsvc.media.limits import Limits, out_of_memory
-from hashsvc.media.sampling import LIST_RATE
+from hashsvc.media.recipe import FOR_LISTS, Recipe
 from hashsvc.media.video import fingerprint_video
 from hashsvc.model import MediaFingerprints
 
 
 def fingerprint(
-    source: BinaryIO, limits: Limits | None = None, *, rate: float = LIST_RATE
+    source: BinaryIO, limits: Limits | None = None, recipe: Recipe = FOR_LISTS
 ) -> MediaFingerprints:
     """Hash an image or a video: `source` is a binary file, read from its start.
 
-    Gives sha256 and md5, then for an image pdq and phash (and both again as the variant `shown`,
-    where transparency or deep grey make a viewer show something else), for a video `rate` pdq a
-    second in time order (`LIST_RATE` to contribute, `CHECK_RATE` to check). A source that cannot
-    seek is read into memory.
+    Gives sha256 and md5, then what the recipe asks for (`FOR_LISTS` to contribute, `FOR_CHECKS` to
+    check): for an image its hashes (and all again as the variant `shown`, where transparency or
+    deep grey make a viewer show something else), for a video the pdq of its frames in time order.
+    A source that cannot seek is read into memory.
 
     Raises MediaUnreadable or MediaTooLarge, with the digests where they are known. Errors of
     reading `source` are passed on. Time and memory are bounded only in a `DecoderPool`.
@@ -37,7 +37,7 @@ def fingerprint(
     source.seek(0)
     exact = digests(source)
     try:
-        seen = look(source, limits, rate)
+        seen = look(source, limits, recipe)
     except MediaError as error:
         # The digest of no bytes identifies nothing.
         error.digests = exact if size else ()
@@ -46,20 +46,20 @@ def fingerprint(
 
 
 def fingerprint_file(
-    path: str | Path, limits: Limits | None = None, *, rate: float = LIST_RATE
+    path: str | Path, limits: Limits | None = None, recipe: Recipe = FOR_LISTS
 ) -> MediaFingerprints:
     """Hash the file at `path`, as `fingerprint` does. The name plays no part in it."""
     with Path(path).open("rb") as source:
-        return fingerprint(source, limits, rate=rate)
+        return fingerprint(source, limits, recipe)
 
 
-def look(source: BinaryIO, limits: Limits, rate: float) -> MediaFingerprints:
+def look(source: BinaryIO, limits: Limits, recipe: Recipe) -> MediaFingerprints:
     """The perceptual fingerprints alone, without digests; raises nothing but MediaError."""
     source.seek(0)
     form = sniff(source.read(SNIFF_BYTES))
     try:
         with quiet():
-            return _look(source, form, limits, rate)
+            return _look(source, form, limits, recipe)
     except MediaError:
         raise
     except MemoryError as error:
@@ -71,10 +71,10 @@ def look(source: BinaryIO, limits: Limits, rate: float) -> MediaFingerprints:
         ) from error
 
 
-def _look(source: BinaryIO, form: Format, limits: Limits, rate: float) -> MediaFingerprints:
+def _look(source: BinaryIO, form: Format, limits: Limits, recipe: Recipe) -> MediaFingerprints:
     if form.is_video:
-        return fingerprint_video(source, form, limits, rate)
+        return fingerprint_video(source, form, limits, recipe)
     with open_picture(source, form, limits) as picture:
         if is_animated(picture, form):
-            return fingerprint_animation(picture, form, limits, rate)
-        return fingerprint_picture(picture, form)
+            return fingerprint_animation(picture, form, limits, recipe)
+        return fingerprint_picture(picture, form, recipe)

@@ -1,4 +1,4 @@
-"""Pictures: Pillow decodes, PDQ and pHash look.
+"""Pictures: Pillow decodes, and what a viewer would see is found out.
 
 The fingerprints of the original variant follow the reference tools, which take a picture's colour
 channels and nothing else, so that the values are those of other parties: transparency is ignored,
@@ -16,20 +16,15 @@ from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from hashsvc.errors import MediaUnreadable
 from hashsvc.media.formats import Format
+from hashsvc.media.hashes import picture_hashes
 from hashsvc.media.limits import Limits
-from hashsvc.media.pdq import pdq_rows
-from hashsvc.model import (
-    ORIGINAL,
-    Algorithm,
-    Fingerprint,
-    MediaFingerprints,
-    MediaType,
-    UndeterminedReason,
-)
+from hashsvc.media.raster import Raster, draft, sides
+from hashsvc.media.recipe import Recipe
+from hashsvc.model import Decoding, MediaFingerprints, MediaType, UndeterminedReason
 
 SHOWN = "shown"
 """The variant that is the picture as a viewer shows it, where that differs from its channels."""
@@ -93,33 +88,43 @@ def open_picture(source: BinaryIO, form: Format, limits: Limits) -> Image.Image:
     return picture
 
 
-def fingerprint_picture(picture: Image.Image, form: Format) -> MediaFingerprints:
+def fingerprint_picture(picture: Image.Image, form: Format, recipe: Recipe) -> MediaFingerprints:
     """Hash a picture from `open_picture` that does not move.
 
-    Gives pdq and phash, then the same two of the variant SHOWN where it differs. A picture whose
-    data end early is hashed as far as it goes, with UNREADABLE as its limitation, one of several
-    pages by its first, with PARTLY_SEEN. Raises MediaUnreadable when nothing can be decoded.
+    Gives what the recipe asks for, then the same of the variant SHOWN where it differs. A picture
+    whose data end early is hashed as far as it goes, with UNREADABLE as its limitation, one of
+    several pages by its first, with PARTLY_SEEN. Raises MediaUnreadable when nothing can be
+    decoded.
     """
     detail = _other_pages(picture, form)
     limitation = UndeterminedReason.PARTLY_SEEN if detail else None
+    size = picture.size
+    scale = draft(picture) if recipe.decoding is Decoding.FAST else 1
     if not _load(picture, form):
         limitation = UndeterminedReason.UNREADABLE
         detail = f"this {form.upper()} is cut short or damaged"
-    ImageOps.exif_transpose(picture, in_place=True)
-    fingerprints = _hashes(channels(picture))
+    across, down = sides(size, scale, _set_upright(picture))
+    fingerprints = [*picture_hashes(Raster(channels(picture), across, down), recipe)]
     shown = as_shown(picture)
     if shown is not None:
-        fingerprints += _hashes(shown, SHOWN)
+        fingerprints += picture_hashes(Raster(shown, across, down), recipe, SHOWN)
     return MediaFingerprints(
         media_type=MediaType.IMAGE,
         format=form.value,
-        width=picture.width,
-        height=picture.height,
+        width=across.length,
+        height=down.length,
         duration_ms=None,
-        fingerprints=fingerprints,
+        fingerprints=tuple(fingerprints),
         limitation=limitation,
         detail=detail,
     )
+
+
+def _set_upright(picture: Image.Image) -> int:
+    """Turn the pixels as EXIF says, and return the orientation that they were stored in."""
+    orientation: int = picture.getexif().get(ExifTags.Base.Orientation, 1)
+    ImageOps.exif_transpose(picture, in_place=True)
+    return orientation
 
 
 def _other_pages(picture: Image.Image, form: Format) -> str:
@@ -199,25 +204,3 @@ def _to_8_bits(values: NDArray[np.generic], low: float, high: float) -> NDArray[
         levels = (values.astype(np.float32) - (low if scale else 0.0)) * scale
     tamed: NDArray[np.float32] = np.nan_to_num(levels, posinf=255.0).clip(0, 255)
     return tamed.round().astype(np.uint8)
-
-
-def pdq_fingerprint(
-    rgb: Image.Image, time_ms: int | None = None, variant: str = ORIGINAL
-) -> Fingerprint:
-    """PDQ of an RGB picture, read by bands so that no whole array of it is made."""
-    width, height = rgb.size
-    value, quality = pdq_rows(
-        height, width, lambda first, last: np.asarray(rgb.crop((0, first, width, last)))
-    )
-    return Fingerprint(Algorithm.PDQ, value, quality, time_ms, variant=variant)
-
-
-def _hashes(rgb: Image.Image, variant: str = ORIGINAL) -> tuple[Fingerprint, ...]:
-    import imagehash  # brings scipy, which a video does not need
-
-    bits = imagehash.phash(rgb).hash
-    phash = np.packbits(bits).tobytes()
-    return (
-        pdq_fingerprint(rgb, variant=variant),
-        Fingerprint(Algorithm.PHASH, phash, variant=variant),
-    )

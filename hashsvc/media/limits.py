@@ -23,7 +23,8 @@ class Limits:
 
     `max_duration_s`: length of a video, as stated by its container and as decoded.
 
-    `max_frames`: hashed frames of a video; each adds about 40 bytes to an entry or a check.
+    `max_frames`: hashed frames of a video, each form of a frame counted; each adds about 40 bytes
+    to an entry or a check.
 
     `max_decoded_frames`: all frames of a video. Bounds files with very high frame rates.
 

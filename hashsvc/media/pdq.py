@@ -4,14 +4,18 @@ The algorithm is that of "The TMK+PDQF Video-Hashing Algorithm and the PDQ Image
 Algorithm" (Facebook, 2019): luma, two passes of a box filter each way (a Jarosz or tent filter),
 64 x 64 samples, a 16 x 16 corner of their discrete cosine transform, one bit for each
 coefficient above the median. This reading of it never downsamples first; the C++ tool shrinks
-to 512 x 512 by nearest neighbour before, so the two differ by a few bits on larger pictures.
+to 512 x 512 by nearest neighbour before (see `raster`), so the two differ by a few bits on larger
+pictures.
 
 Filtering and sampling are linear and separable: each of the 64 samples along a dimension is a
 fixed weighted mean of about dimension / 64 neighbouring pixels. The picture is therefore read
-once, window by window, and never copied whole.
+once, window by window, and never copied whole. It also follows that a picture of which only the
+means of small squares are known can be hashed almost as exactly: the weights of the pixels in a
+square are added up (see `Side`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -23,13 +27,77 @@ SAMPLES = 64
 MIN_SIDE_PIXELS = 5
 """A picture with a shorter side hashes to zeros with quality 0, as in the reference."""
 
+FORMS = (
+    "original",
+    "rotate90",
+    "rotate180",
+    "rotate270",
+    "flip_vertical",
+    "flip_horizontal",
+    "transpose",
+    "transverse",
+)
+"""The eight dihedral forms, in the order of the reference tools: what is done to the picture.
+
+Rotations are counter-clockwise. `flip_vertical` swaps top and bottom (the C++ tool's flipx),
+`flip_horizontal` left and right (flipy). `transpose` swaps rows and columns, so that the corner at
+the top left stays (flipplus1), and `transverse` does so about the other diagonal (flipminus1).
+"""
+
 _CORNER = 16
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+# A picture read backwards has its cosines of odd frequency negated; the first frequency is 1.
+_MIRRORED = np.where(np.arange(_CORNER) % 2 == 0, -1.0, 1.0)
 
 Rows = Callable[[int, int], NDArray[np.uint8]]
-"""Gives the pixel rows `first` up to but not including `last`: uint8, (rows, width, 3), RGB."""
+"""Gives the rows of cells `first` up to but not including `last`: uint8, (rows, cells, 3), RGB."""
 
 _Windows = tuple[tuple[int, NDArray[np.float32]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One dimension of a picture: `length` in pixels, known as the means of `scale` pixels each.
+
+    The first of these cells has `lead` pixels less, the last one may have less too. A picture
+    decoded at full size has cells of one pixel.
+    """
+
+    length: int
+    scale: int = 1
+    lead: int = 0
+
+    @property
+    def cells(self) -> int:
+        """How many cells there are."""
+        return -(-(self.lead + self.length) // self.scale)
+
+
+@dataclass(frozen=True, slots=True)
+class Spectrum:
+    """The corner of the cosine transform: float64, (16, 16), and the picture's quality, 0..100."""
+
+    coefficients: NDArray[np.float64]
+    quality: int
+
+    def value(self) -> bytes:
+        """The 32 bytes of the hash, most significant bit first."""
+        return _packed(self.coefficients.reshape(1, -1))[0]
+
+    def forms(self) -> Mapping[str, bytes]:
+        """The hash of each of the picture's dihedral FORMS, which all have its quality.
+
+        To mirror a picture changes signs in its transform, to transpose it transposes that. As the
+        reference's, these forms are those of the picture's 64 x 64 samples: they may differ by a
+        few bits from the hash of the mirrored picture, which is sampled at other pixels.
+        """
+        plain = self.coefficients
+        flipped, mirrored = plain * _MIRRORED[:, None], plain * _MIRRORED
+        turned = flipped * _MIRRORED
+        made = np.stack(
+            (plain, mirrored.T, turned, flipped.T, flipped, mirrored, plain.T, turned.T)
+        )
+        return dict(zip(FORMS, _packed(made.reshape(len(FORMS), -1)), strict=True))
 
 
 def pdq(rgb: NDArray[np.uint8]) -> tuple[bytes, int]:
@@ -38,46 +106,68 @@ def pdq(rgb: NDArray[np.uint8]) -> tuple[bytes, int]:
     Returns the 32 bytes of the hash, most significant bit first, and its quality, 0..100. Raises
     ValueError when shape or type are not as said.
     """
+    found = pdq_spectrum(rgb)
+    return found.value(), found.quality
+
+
+def pdq_dihedral(rgb: NDArray[np.uint8]) -> tuple[Mapping[str, bytes], int]:
+    """Hash a picture, as `pdq` takes it, in its eight FORMS; returns these and the quality."""
+    found = pdq_spectrum(rgb)
+    return found.forms(), found.quality
+
+
+def pdq_spectrum(rgb: NDArray[np.uint8]) -> Spectrum:
+    """What the hash of a picture, as `pdq` takes it, and of its forms are made of."""
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
         raise ValueError(f"expected uint8 (height, width, 3), got {rgb.dtype} {rgb.shape}")
-    return pdq_rows(rgb.shape[0], rgb.shape[1], lambda first, last: rgb[first:last])
+    down, across = Side(rgb.shape[0]), Side(rgb.shape[1])
+    return spectrum(down, across, lambda first, last: rgb[first:last])
 
 
-def pdq_rows(height: int, width: int, rows: Rows) -> tuple[bytes, int]:
-    """Hash a picture that is read by bands of rows, top to bottom; `pdq` is the plain form.
+def spectrum(down: Side, across: Side, rows: Rows) -> Spectrum:
+    """Transform a picture that is read by bands of rows, top to bottom.
 
-    `height` and `width` are in pixels. Each band is a small part of the picture, so that a large
-    one needs no second copy in memory.
+    Each band is a small part of the picture, so that a large one needs no second copy in memory.
     """
-    if min(height, width) < MIN_SIDE_PIXELS:
-        return bytes(32), 0
-    samples = _sample(height, width, rows)
+    if min(down.length, across.length) < MIN_SIDE_PIXELS:
+        return Spectrum(np.zeros((_CORNER, _CORNER)), 0)
+    samples = _sample(down, across, rows)
     coefficients = _COSINES @ samples.astype(np.float64) @ _COSINES.T
-    median = np.partition(coefficients, 127, axis=None)[127]
-    bits = (coefficients > median).ravel()
-    return np.packbits(bits[::-1]).tobytes(), _quality(samples)
+    return Spectrum(coefficients, _quality(samples))
 
 
-def _sample(height: int, width: int, rows: Rows) -> NDArray[np.float32]:
+def _packed(coefficients: NDArray[np.float64]) -> list[bytes]:
+    """The hash of each row of 256 coefficients."""
+    medians = np.partition(coefficients, 127, axis=1)[:, 127:128]
+    bits = np.packbits((coefficients > medians)[:, ::-1], axis=1)
+    return [row.tobytes() for row in bits]
+
+
+def _sample(down: Side, across: Side, rows: Rows) -> NDArray[np.float32]:
     """Filter and sample the luma: float32, (64, 64), 0..255."""
-    lines = np.empty((SAMPLES, width), dtype=np.float32)
-    for line, (first, weights) in zip(lines, _windows(height), strict=True):
-        band = rows(first, first + len(weights)).reshape(len(weights), width * 3)
+    cells = across.cells
+    windows = _windows(down)
+    lines = np.empty((SAMPLES, cells), dtype=np.float32)
+    buffer = np.empty((max(len(weights) for _, weights in windows), 3 * cells), dtype=np.float32)
+    for line, (first, weights) in zip(lines, windows, strict=True):
+        band = buffer[: len(weights)]
+        np.copyto(band, rows(first, first + len(weights)).reshape(band.shape))
         # Not `weights @ band`: BLAS would start threads, which fight on a busy upload host.
-        colours = np.einsum("i,ij->j", weights, band.astype(np.float32))
-        np.dot(colours.reshape(width, 3), _LUMA, out=line)
+        colours = np.einsum("i,ij->j", weights, band)
+        np.dot(colours.reshape(cells, 3), _LUMA, out=line)
     samples = np.empty((SAMPLES, SAMPLES), dtype=np.float32)
-    for column, (first, weights) in enumerate(_windows(width)):
+    for column, (first, weights) in enumerate(_windows(across)):
         samples[:, column] = lines[:, first : first + len(weights)] @ weights
     return samples
 
 
 @lru_cache(maxsize=64)
-def _windows(length: int) -> _Windows:
-    """For each of the 64 samples along `length` pixels: its first pixel and its weights.
+def _windows(side: Side) -> _Windows:
+    """For each of the 64 samples along a side: its first cell and the weights of the cells.
 
     The weights are float32 and sum to 1. At exactly 64 pixels the reference does not filter.
     """
+    length = side.length
     width = 1 if length == SAMPLES else (length + 127) // 128
     windows = []
     for i in range(SAMPLES):
@@ -90,7 +180,9 @@ def _windows(length: int) -> _Windows:
             inner_first, inner_last = _box(position, length, width)
             weights[inner_first - first : inner_last - first] += 1 / (inner_last - inner_first)
         weights /= outer_last - outer_first
-        windows.append((first, weights.astype(np.float32)))
+        cells = (np.arange(first, last) + side.lead) // side.scale
+        folded = np.bincount(cells - cells[0], weights)
+        windows.append((int(cells[0]), folded.astype(np.float32)))
     return tuple(windows)
 
 

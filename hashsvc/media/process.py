@@ -14,6 +14,7 @@ from typing import Any, Self
 from hashsvc.errors import MediaError, MediaUnreadable, OperatorError
 from hashsvc.media import wire
 from hashsvc.media.limits import Limits, out_of_memory
+from hashsvc.media.recipe import Recipe
 from hashsvc.model import Fingerprint, MediaFingerprints
 
 START_S = 60.0
@@ -83,10 +84,9 @@ class Worker:
         await self._process.wait()
 
     async def run(
-        self, path: str | None, chunks: Sequence[bytes], limits: Limits, rate: float
+        self, path: str | None, chunks: Sequence[bytes], limits: Limits, recipe: Recipe
     ) -> Result:
-        """Have the file at `path`, or else made of `chunks`, fingerprinted, a video
-        at `rate` frames a second.
+        """Have the file at `path`, or else made of `chunks`, fingerprinted.
 
         Refusals are returned. Raises Lost when the worker died or ran out of time.
         """
@@ -94,7 +94,7 @@ class Worker:
         digests: tuple[Fingerprint, ...] = ()
         try:
             async with asyncio.timeout(limits.decode_wall_s):
-                await self._send(path, chunks, rate)
+                await self._send(path, chunks, recipe)
                 answer = await self._receive()
                 if "digests" in answer:
                     digests = wire.unpack_fingerprints(answer["digests"])
@@ -109,11 +109,11 @@ class Worker:
         error.digests = digests
         raise Lost(error)
 
-    async def _send(self, path: str | None, chunks: Sequence[bytes], rate: float) -> None:
+    async def _send(self, path: str | None, chunks: Sequence[bytes], recipe: Recipe) -> None:
         """Write a job. Raises ConnectionError when the process is gone."""
         stdin = self._process.stdin
         assert stdin is not None
-        stdin.write(wire.message({"path": path, "rate": rate}))
+        stdin.write(wire.message({"path": path, "recipe": recipe.to_dict()}))
         for chunk in chunks if path is None else ():
             for start in range(0, len(chunk), _PIECE_BYTES):
                 stdin.write(wire.frame(chunk[start : start + _PIECE_BYTES]))

@@ -14,7 +14,7 @@ from typing import Self
 from hashsvc.errors import MediaError, NotReady, OperatorError
 from hashsvc.media.limits import Limits
 from hashsvc.media.process import Lost, Result, Worker, worker_command
-from hashsvc.media.sampling import LIST_RATE
+from hashsvc.media.recipe import FOR_LISTS, Recipe
 from hashsvc.model import MediaFingerprints
 
 JOBS_PER_WORKER = 1000
@@ -97,30 +97,30 @@ class DecoderPool:
         return self.size - self.idle
 
     async def fingerprint(
-        self, chunks: Sequence[bytes], *, rate: float = LIST_RATE
+        self, chunks: Sequence[bytes], recipe: Recipe = FOR_LISTS
     ) -> MediaFingerprints:
-        """Fingerprint the file whose bytes are `chunks`, a video at `rate` frames a second.
+        """Fingerprint the file whose bytes are `chunks`, as the recipe says.
 
         Raises MediaUnreadable and MediaTooLarge, with digests where they are known, also when the
         file crashed its decoder or took too long; OperatorError when no decoder can be started.
         """
-        return await self._run(None, chunks, rate)
+        return await self._run(None, chunks, recipe)
 
     async def fingerprint_path(
-        self, path: str | Path, *, rate: float = LIST_RATE
+        self, path: str | Path, recipe: Recipe = FOR_LISTS
     ) -> MediaFingerprints:
         """Fingerprint a file that the workers can open. Raises OSError too, when they cannot."""
-        return await self._run(_absolute(path), (), rate)
+        return await self._run(_absolute(path), (), recipe)
 
     async def _run(
-        self, path: str | None, chunks: Sequence[bytes], rate: float
+        self, path: str | None, chunks: Sequence[bytes], recipe: Recipe
     ) -> MediaFingerprints:
         slot = await self._free.get()
         try:
             if self._closed:
                 raise _shut_down()
             worker = await slot.ready()
-            result = await self._run_on(slot, worker, path, chunks, rate)
+            result = await self._run_on(slot, worker, path, chunks, recipe)
         finally:
             self._free.put_nowait(slot)
         if isinstance(result, Exception):
@@ -133,11 +133,11 @@ class DecoderPool:
         worker: Worker,
         path: str | None,
         chunks: Sequence[bytes],
-        rate: float,
+        recipe: Recipe,
     ) -> Result:
         """Give one file to a worker, and replace the worker unless it came through whole."""
         try:
-            result = await worker.run(path, chunks, self.limits, rate)
+            result = await worker.run(path, chunks, self.limits, recipe)
         except Lost as lost:
             if self._closed:
                 raise _shut_down() from None

@@ -21,15 +21,11 @@ from numpy.typing import NDArray
 from hashsvc.errors import MediaTooLarge, MediaUnreadable
 from hashsvc.media.container import Boxes, read_boxes
 from hashsvc.media.formats import Format
+from hashsvc.media.hashes import pdq_hashes
 from hashsvc.media.limits import Limits
-from hashsvc.media.pdq import pdq
-from hashsvc.model import (
-    Algorithm,
-    Fingerprint,
-    MediaFingerprints,
-    MediaType,
-    UndeterminedReason,
-)
+from hashsvc.media.pdq import pdq_spectrum
+from hashsvc.media.recipe import Recipe
+from hashsvc.model import Fingerprint, MediaFingerprints, MediaType, UndeterminedReason
 
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
@@ -71,18 +67,17 @@ class Clip:
 
 
 def fingerprint_frames(
-    frames: Iterator[Frame], clip: Clip, form: Format, limits: Limits
+    frames: Iterator[Frame], clip: Clip, form: Format, limits: Limits, recipe: Recipe
 ) -> MediaFingerprints:
-    """Hash every frame and say whether the clip was seen to its end.
+    """Hash every frame as the recipe says, and say whether the clip was seen to its end.
 
     Raises MediaTooLarge past `max_frames` and MediaUnreadable when there is no frame at all.
     """
     hashed: list[Fingerprint] = []
     for frame in frames:
-        if len(hashed) == limits.max_frames:
-            raise limits.exceeded("max_frames", f"{len(hashed) + 1} sampled frames")
-        value, quality = pdq(frame.rgb)
-        hashed.append(Fingerprint(Algorithm.PDQ, value, quality, frame.time_ms))
+        hashed += pdq_hashes(pdq_spectrum(frame.rgb), recipe, time_ms=frame.time_ms)
+        if len(hashed) > limits.max_frames:
+            raise limits.exceeded("max_frames", f"{len(hashed)} hashed frames")
     if not hashed:
         raise MediaUnreadable(f"this {form.upper()} has no frames that can be decoded")
     unseen = clip.fault or _missing(clip)
@@ -107,16 +102,16 @@ def _missing(clip: Clip) -> str:
 
 
 def fingerprint_video(
-    source: BinaryIO, form: Format, limits: Limits, rate: float
+    source: BinaryIO, form: Format, limits: Limits, recipe: Recipe
 ) -> MediaFingerprints:
-    """Hash `rate` frames a second of a video file. Raises MediaUnreadable and MediaTooLarge."""
+    """Hash the frames of a video file. Raises MediaUnreadable and MediaTooLarge."""
     if source.seek(0, io.SEEK_END) > MAX_VIDEO_BYTES:
         raise MediaTooLarge("a video of more than 2 GiB cannot be read")
     boxes = read_boxes(source) if form.is_iso else Boxes((), cut_short=False)
-    clip = Clip(rate, stated_ms=round(boxes.video_duration_s() * 1000))
+    clip = Clip(recipe.rate, stated_ms=round(boxes.video_duration_s() * 1000))
     limits.check_duration(clip.stated_ms / 1000)
     try:
-        return fingerprint_frames(frames(source, clip, limits), clip, form, limits)
+        return fingerprint_frames(frames(source, clip, limits), clip, form, limits, recipe)
     except MediaUnreadable as error:
         raise _explained(error, boxes, form) from error
 

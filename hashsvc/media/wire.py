@@ -5,7 +5,7 @@ Everything is a frame: four bytes of length, most significant first, then that m
 ::
 
     worker -> pool   {"ready": true}              once, when the limits are set
-    pool -> worker   {"path": null, "rate": 1.0} or {"path": "/...", "rate": 8.0}
+    pool -> worker   {"path": null, "recipe": {...}} or {"path": "/...", "recipe": {...}}
                      the file in frames, ended by an empty one (not for a path)
     worker -> pool   {"digests": [...]}           as soon as the bytes are there, if they are
                      {"found": {...}}, {"error": {...}}, or {"failed": [errno, message]}

@@ -25,7 +25,7 @@ from hashsvc.media.decode import look
 from hashsvc.media.digest import CHUNK_BYTES, Digester
 from hashsvc.media.image import PLUGINS
 from hashsvc.media.limits import Limits, out_of_memory
-from hashsvc.media.sampling import LIST_RATE
+from hashsvc.media.recipe import FOR_LISTS, Recipe
 
 _OPEN_FILES = 32
 
@@ -40,7 +40,7 @@ def main() -> None:
     while (header := _read_frame(jobs)) is not None:
         _limit_cpu(limits)
         job = json.loads(header)
-        _serve(job["path"], job["rate"], jobs, answers, limits)
+        _serve(job["path"], Recipe.from_dict(job["recipe"]), jobs, answers, limits)
 
 
 def _take_over_stdio() -> tuple[BinaryIO, BinaryIO]:
@@ -63,9 +63,9 @@ def _warm_up() -> None:
     for plugins in PLUGINS.values():
         sample = io.BytesIO()
         Image.new("RGB", (16, 16)).save(sample, plugins[0])
-        look(sample, Limits(), LIST_RATE)
+        look(sample, Limits(), FOR_LISTS)
     with suppress(MediaUnreadable):
-        look(io.BytesIO(b"RIFF\0\0\0\0AVI LIST"), Limits(), LIST_RATE)
+        look(io.BytesIO(b"RIFF\0\0\0\0AVI LIST"), Limits(), FOR_LISTS)
 
 
 def _confine(limits: Limits) -> None:
@@ -96,7 +96,7 @@ def _limit_cpu(limits: Limits) -> None:
 
 
 def _serve(
-    path: str | None, rate: float, jobs: BinaryIO, answers: BinaryIO, limits: Limits
+    path: str | None, recipe: Recipe, jobs: BinaryIO, answers: BinaryIO, limits: Limits
 ) -> None:
     """Do one job. Whatever happens short of death, the job is read to its end and answered."""
     digester = Digester()
@@ -104,7 +104,7 @@ def _serve(
     try:
         with _take(path, jobs, digester, limits) as source:
             _send(answers, _digests(digester))
-            answer = {"found": wire.pack_found(look(source, limits, rate))}
+            answer = {"found": wire.pack_found(look(source, limits, recipe))}
     except _Refused as refusal:
         _send(answers, _digests(digester))
         answer = {"error": wire.pack_error(refusal.error)}

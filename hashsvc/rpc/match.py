@@ -13,7 +13,7 @@ from hashsvc.errors import HashsvcError, InvalidRequest, MediaError, MediaUnread
 from hashsvc.lists import rules
 from hashsvc.lists.indexer import Indexer
 from hashsvc.matching.matcher import Matcher, Query
-from hashsvc.media import CHECK_RATE, DecoderPool
+from hashsvc.media import FOR_CHECKS, DecoderPool
 from hashsvc.metrics import Metrics
 from hashsvc.model import MediaType, Outcome, UndeterminedReason, Verdict
 from hashsvc.rpc.errors import status
@@ -75,7 +75,7 @@ class MatchServicer(MatchServiceServicer):
         async with self._uploads.receive(request_iterator) as upload:
             is_behind = await self._is_behind(upload.options.min_revision, context)
             try:
-                found = await self._decoders.fingerprint(upload.chunks, rate=CHECK_RATE)
+                found = await self._decoders.fingerprint(upload.chunks, FOR_CHECKS)
             except MediaError as error:
                 return await self._check_unreadable(error, is_behind=is_behind)
         query = Query(

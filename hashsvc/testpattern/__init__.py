@@ -19,9 +19,9 @@ PATH = Path(__file__).parent / "test_pattern.png"
 """The picture, a PNG."""
 
 LIST = "hashsvc/test"
-"""The built-in list that holds its entry."""
+"""The built-in list that holds its entry, and those of the test vectors (`vectors`)."""
 
-LIST_PURPOSE = "Holds one harmless picture that must match on every node, to test the service."
+LIST_PURPOSE = "Holds harmless media that must match on every node, to test the service."
 
 FINGERPRINTS = (
     Fingerprint(Algorithm.MD5, bytes.fromhex("ad4764a76d97a9e92c3c73eb491f1f70")),

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import motion, node
 from benchmarks.__main__ import BENCHMARKS, main
-from benchmarks.datasets import RADIUS, make_codes, make_queries, score, truth_of
+from benchmarks.datasets import make_codes, make_queries, score, truth_of
 from tests.benchmarks.running import rows_of
 
 
@@ -64,14 +64,6 @@ def test_freshness(tmp_path: Path) -> None:
     assert [row["load"] for row in rows] == ["idle", "200 checks a second", "bulk contribution"]
     assert all(row["entries"] == 5 and row["wrong"] == 0 for row in rows)
     assert all(row["check_p50_ms"] > 0 for row in rows)
-
-
-def test_hashing(tmp_path: Path) -> None:
-    """Pictures are made up where there are none; both hashes are near."""
-    arguments = ["--images", str(tmp_path), "--count", "1", "--repeat", "1", "--sizes", "512x512"]
-    (row,) = rows_of(tmp_path, "hashing", *arguments)
-    assert (row["size"], row["pictures"]) == ("512x512", 1)
-    assert (row["distance"] or 0) <= RADIUS
 
 
 def test_all_runs_each_with_its_small_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

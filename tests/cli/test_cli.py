@@ -1,5 +1,7 @@
 """The command line as its users run it: status, tables, JSON."""
 
+import csv
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,8 +10,14 @@ import pytest
 from PIL import Image
 
 from hashsvc import testpattern
+from hashsvc.media import Recipe, fingerprint_file
+from hashsvc.media.recipe import PERCEPTUAL
+from hashsvc.model import Algorithm, Basis, Description, EntryDraft
+from hashsvc_client import Client
 from tests.processes import MATCHED, hashsvc, objects, serving
 
+# Pictures of which the C++ tool's hash is far from that of the whole picture.
+FINE_TEXTURE = ("images/gb82sc_codec_wiki.jpg", "images/gb82_grass_lossless.jpg")
 CONTRIBUTE = ("contribute", "--label", "propaganda", "--basis", "platform_moderation", "--list")
 
 
@@ -39,7 +47,7 @@ def test_help_and_version() -> None:
     """Every verb says what it does; a wrong one is a usage error."""
     done = hashsvc("--help")
     assert done.returncode == 0
-    for verb in ("serve", "demo", "hash", "check", "contribute", "withdraw", "lists"):
+    for verb in ("serve", "demo", "hash", "check", "contribute", "withdraw", "lists", "selftest"):
         assert f" {verb} " in done.stdout
         assert hashsvc(verb, "--help").returncode == 0
     assert hashsvc("--version").stdout.startswith("hashsvc 0.")
@@ -69,6 +77,101 @@ def test_hash_prints_what_the_library_finds(pictures: Path) -> None:
     table = hashsvc("hash", pictures / "a.png")
     assert (table.returncode, pdq["quality"]) == (0, 100)
     assert pdq["value"] in table.stdout
+
+
+def test_hash_makes_what_is_asked_for(pictures: Path, tmp_path: Path) -> None:
+    """Algorithms, forms, the C++ tool's variant, fast decoding; each says so in both outputs."""
+    with Image.open(pictures / "a.png") as small:
+        small.resize((1200, 900)).save(tmp_path / "large.jpg")
+    options = ("--algorithm", "pdq", "--algorithm", "dhash", "--dihedral", "--shrunk512", "--fast")
+    (found,) = objects(hashsvc("hash", "--json", *options, tmp_path / "large.jpg"))
+    values = found["fingerprints"]
+    assert (found["width"], found["height"]) == (1200, 900)
+    assert [f["algorithm"] for f in values] == ["sha256", "md5", *["pdq"] * 16, "dhash"]
+    assert len({f["variant"] for f in values}) == 16
+    assert {f["decoding"] for f in values[2:]} == {"fast"}
+    table = hashsvc("hash", *options, tmp_path / "large.jpg").stdout.splitlines()
+    assert sum(line.endswith("quality 100  flip_horizontal  fast") for line in table) == 1
+    assert sum("shrunk512_transpose" in line for line in table) == 1
+    plain = hashsvc("hash", tmp_path / "large.jpg").stdout
+    assert len(plain.splitlines()) == 5
+    assert "fast" not in plain
+    refused = hashsvc("hash", "--algorithm", "md5", tmp_path / "large.jpg")
+    assert refused.returncode == 2
+    assert "digests come anyway" in refused.stderr
+
+
+def test_hashing_a_folder_says_how_fast(pictures: Path, tmp_path: Path) -> None:
+    """A last line on stderr, where there is more than a handful."""
+    for number in range(8):
+        shutil.copy(pictures / "a.png", tmp_path / f"{number}.png")
+    done = hashsvc("hash", "--json", tmp_path)
+    assert len(objects(done)) == 8
+    last = done.stderr.splitlines()[-1]
+    assert re.fullmatch(r"8 files in [\d.]+ s with \d+ decoders?: [\d,]+ files a second", last)
+    assert hashsvc("hash", tmp_path / "0.png").stderr == ""
+
+
+def test_mirrored_and_turned_copies_are_found(
+    server: str, shared_media: Path, tmp_path: Path
+) -> None:
+    """Where they are looked for; the evidence says which way round it was."""
+    known = shared_media / "images" / "kodak_10.jpg"
+    hashsvc(*CONTRIBUTE, "acme/turned", known, server=server)
+    with Image.open(known) as picture:
+        picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / "flip_horizontal.jpg")
+        # A copy turned clockwise is found by turning it back.
+        picture.transpose(Image.Transpose.ROTATE_270).save(tmp_path / "rotate90.jpg")
+    for name in ("flip_horizontal", "rotate90"):
+        copy = tmp_path / f"{name}.jpg"
+        assert hashsvc("check", copy, server=server).returncode == 0
+        done = hashsvc("check", "--dihedral", "--json", copy, server=server)
+        (match,) = objects(done)[0]["matches"]
+        assert match["variant"].removeprefix("shrunk512_") == name
+        assert match["distance"] <= 16
+    refused = hashsvc("check", "--dihedral", "--send-media", known, server=server)
+    assert refused.returncode == 2
+    assert "the node decides" in refused.stderr
+
+
+def test_lists_made_with_the_cpp_tool_are_found(
+    server: str, shared_media: Path, tmp_path: Path
+) -> None:
+    """By the variant that shrinks as it does: without it they would be 18 bits or more away."""
+    with (shared_media / "vectors/dev_set/image_hashes.tsv").open() as file:
+        rows = {row["file"]: row for row in csv.DictReader(file, delimiter="\t")}
+    found: dict[str, int] = {}
+    for number, name in enumerate(FINE_TEXTURE):
+        lines = ["algorithm,value,quality", f"pdq,{rows[name]['pdq_cpp_reference']},100"]
+        (tmp_path / "hashes.csv").write_text("\n".join(lines))
+        listed = (f"acme/cpp-{number}", "--csv", tmp_path / "hashes.csv")
+        hashsvc(*CONTRIBUTE, *listed, server=server)
+        for exact in ((), ("--exact",)):
+            done = hashsvc("check", "--json", *exact, shared_media / name, server=server)
+            (match,) = objects(done)[0]["matches"]
+            assert match["variant"] == "shrunk512"
+            found[f"{name} {exact}"] = match["distance"]
+    assert all(bits == 0 for name, bits in found.items() if "--exact" in name)
+    assert all(bits <= 20 for bits in found.values())
+
+
+def test_every_variant_of_an_entry_gets_in(server: str, shared_media: Path) -> None:
+    """Many values of one algorithm in one entry and one check are nothing special."""
+    recipe = Recipe(algorithms=PERCEPTUAL, dihedral=True, shrunk512=True)
+    path = shared_media / "images" / "kodak_11.jpg"
+    media = fingerprint_file(path, recipe=recipe)
+    variants = {f.variant for f in media.fingerprints}
+    assert len(variants) == 16
+    description = Description(labels=("propaganda",), basis=Basis.RESEARCH)
+    draft = EntryDraft(media.media_type, media.fingerprints, description)
+    with Client(server) as client:
+        client.create_list("acme/variants")
+        (added,) = client.add_entries("acme/variants", [draft]).entries
+        (match,) = client.check_file(path, recipe=recipe).matches
+        kept = client.get_entry(added.name)
+    assert match.entry == added.name
+    assert {e.variant for e in match.evidence if e.algorithm is Algorithm.PDQ} == variants
+    assert set(kept.fingerprints) == set(media.fingerprints)
 
 
 def test_contribute_check_withdraw(server: str, pictures: Path) -> None:
@@ -151,21 +254,21 @@ def test_a_clip(server: str, shared_media: Path, tmp_path: Path) -> None:
 
 def test_a_csv_of_hashes(server: str, tmp_path: Path) -> None:
     """Cells override what the command line says; a bad line is named, and ends it."""
-    csv = tmp_path / "hashes.csv"
+    table = tmp_path / "hashes.csv"
     rows = ["algorithm,value,quality,labels,basis"]
     rows += [f"pdq,{i:064x},90,," for i in range(1, 2501)]
     rows += [f"md5,{7:032x},,recruitment manifesto,court_order"]
-    csv.write_text("\n".join(rows))
-    done = hashsvc(*CONTRIBUTE, "acme/csv", "--csv", csv, server=server)
+    table.write_text("\n".join(rows))
+    done = hashsvc(*CONTRIBUTE, "acme/csv", "--csv", table, server=server)
     assert (done.returncode, done.stderr) == (0, "acme/csv: 2,501 added\n")
     last = objects(hashsvc("lists", "acme/csv", "--json", server=server))[-1]
     assert (last["labels"], last["basis"]) == (["recruitment", "manifesto"], "court_order")
-    csv.write_text("signal_type,signal_str\npdq," + "f" * 64 + "\npdq,xyz\n")
-    done = hashsvc(*CONTRIBUTE, "acme/csv", "--csv", csv, server=server)
+    table.write_text("signal_type,signal_str\npdq," + "f" * 64 + "\npdq,xyz\n")
+    done = hashsvc(*CONTRIBUTE, "acme/csv", "--csv", table, server=server)
     assert done.returncode == 1
-    assert f"{csv}:3" in done.stderr
-    csv.write_text("a,b\n1,2\n")
-    done = hashsvc(*CONTRIBUTE, "acme/csv", "--csv", csv, server=server)
+    assert f"{table}:3" in done.stderr
+    table.write_text("a,b\n1,2\n")
+    done = hashsvc(*CONTRIBUTE, "acme/csv", "--csv", table, server=server)
     assert "names no column algorithm and value" in done.stderr
 
 
@@ -194,7 +297,7 @@ def test_logs_hold_no_hashes_and_no_names(pictures: Path, tmp_path: Path) -> Non
         hashsvc("check", pictures, server=running.address)
         running.stop()
         text = running.log.read_text()
-    assert '"method": "CheckMedia"' in text
+    assert 'MatchService/CheckMedia"' in text
     for hashed in objects(hashsvc("hash", "--json", pictures)):
         for fingerprint in hashed.get("fingerprints", ()):
             assert fingerprint["value"] not in text

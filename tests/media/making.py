@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from hashsvc.media import fingerprint
+from hashsvc.media import FOR_LISTS, Recipe, fingerprint
 from hashsvc.model import ORIGINAL, Algorithm, Fingerprint, MediaFingerprints
 
 
@@ -51,9 +51,9 @@ def scene(second: int, size: tuple[int, int] = (160, 120)) -> NDArray[np.uint8]:
     return photo(size[1], size[0], seed=100 + second)
 
 
-def look(data: bytes) -> MediaFingerprints:
+def look(data: bytes, recipe: Recipe = FOR_LISTS) -> MediaFingerprints:
     """Fingerprint bytes in this process."""
-    return fingerprint(io.BytesIO(data))
+    return fingerprint(io.BytesIO(data), recipe=recipe)
 
 
 def pdq_of(found: MediaFingerprints, variant: str = ORIGINAL) -> Fingerprint:

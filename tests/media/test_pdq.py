@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
 from hashsvc.media import fingerprint_file
-from hashsvc.media.pdq import pdq, pdq_rows
+from hashsvc.media.pdq import Side, pdq, pdq_spectrum, spectrum
 from tests.media.making import distance, pdq_of, photo
 
 # (file, hash, quality or None, most bits apart). Java and python-threatexchange read whole
@@ -80,7 +82,7 @@ def test_dev_set_is_as_another_implementation_hashes_it(shared_media: Path) -> N
 def test_oracle(size: tuple[int, int]) -> None:
     """Odd sizes against pdqhash itself, where it is installed."""
     oracle = pytest.importorskip("pdqhash")
-    pixels = photo(*size, seed=3)
+    pixels = grainy(*size)
     bits, quality = oracle.compute(pixels)
     value, own_quality = pdq(pixels)
     assert distance(value, np.packbits(bits).tobytes()) <= 2
@@ -95,12 +97,20 @@ def test_whole_and_by_bands_are_the_same(pixels: NDArray[np.uint8]) -> None:
         bands.append(last - first)
         return pixels[first:last].copy()
 
-    assert pdq_rows(240, 320, rows) == pdq(pixels)
+    whole, by_bands = pdq_spectrum(pixels), spectrum(Side(240), Side(320), rows)
+    assert (by_bands.value(), by_bands.quality) == (whole.value(), whole.quality) == pdq(pixels)
     assert max(bands) <= 240 // 64 + 2  # no band is more than a sliver of the picture
 
 
-def test_direct_computation_by_the_definition(pixels: NDArray[np.uint8]) -> None:
+def grainy(height: int, width: int) -> NDArray[np.uint8]:
+    """A picture so rough that it matters how it is filtered."""
+    grain = np.random.default_rng(4).integers(0, 160, (height, width, 3))
+    return (photo(height, width, seed=3) * 0.35 + grain).astype(np.uint8)
+
+
+def test_direct_computation_by_the_definition() -> None:
     """The filter written out as the paper has it, without any of our shortcuts."""
+    pixels = grainy(240, 320)
     luma = pixels.astype(np.float64) @ [0.299, 0.587, 0.114]
     for _ in range(2):
         for axis in (1, 0):
@@ -135,3 +145,24 @@ def test_wrong_arrays_are_refused(wrong: NDArray[np.uint8]) -> None:
     """Arrays of another type or shape are a mistake of the caller."""
     with pytest.raises(ValueError, match="expected uint8"):
         pdq(wrong)
+
+
+@given(
+    lengths=st.tuples(st.integers(16, 400), st.integers(16, 400)),
+    scale=st.sampled_from([1, 2, 4, 8]),
+    leads=st.tuples(st.integers(0, 7), st.integers(0, 7)),
+    seed=st.integers(0, 1000),
+)
+def test_cells_of_equal_pixels_are_as_good_as_the_pixels(
+    lengths: tuple[int, int], scale: int, leads: tuple[int, int], seed: int
+) -> None:
+    """A picture of blocks has the same transform from its blocks as from all its pixels."""
+    down, across = (Side(n, scale, lead % scale) for n, lead in zip(lengths, leads, strict=True))
+    shape = (down.cells, across.cells, 3)
+    cells = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+    blocks = cells.repeat(scale, axis=0).repeat(scale, axis=1)
+    rows, columns = (slice(side.lead, side.lead + side.length) for side in (down, across))
+    whole = pdq_spectrum(np.ascontiguousarray(blocks[rows, columns]))
+    scaled = spectrum(down, across, lambda first, last: cells[first:last])
+    assert np.allclose(scaled.coefficients, whole.coefficients, atol=0.01)
+    assert abs(scaled.quality - whole.quality) <= 1

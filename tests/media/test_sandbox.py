@@ -26,7 +26,7 @@ PUPPET = """
 import os, resource, signal, sys, time
 from hashsvc.media import worker
 
-def look(source, limits, rate):
+def look(source, limits, recipe):
     source.seek(0)
     order = source.read().decode(errors="replace")
     if order == "crash":
@@ -55,7 +55,7 @@ def look(source, limits, rate):
     if order == "garble":
         os.write(4, b"\\xff" * 8)
         signal.pause()
-    return real(source, limits, rate)
+    return real(source, limits, recipe)
 
 real, worker.look = worker.look, look
 worker.main()

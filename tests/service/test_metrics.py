@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from hashsvc import testpattern
 from hashsvc.app import Node
 from hashsvc.config import load
 from hashsvc.errors import ConfigError
+from hashsvc.model import Algorithm
+from hashsvc.testpattern import vectors
 from hashsvc_client import Client, RequestRefused
 from tests.harness import pdq_draft
 from tests.processes import hashsvc
@@ -40,15 +43,19 @@ async def test_calls_and_the_index_are_counted(tmp_path: Path) -> None:
             client.check(pdq_draft(2).fingerprints)
             with pytest.raises(RequestRefused):
                 client.get_list("acme/unknown")
+            # A call is counted after its answer has gone out, so before the next one is served.
+            list(client.lists())
 
     async with Node(load(None, flags)) as node:
         await asyncio.to_thread(use, node.address)
         text, samples = await asyncio.to_thread(read, node.metrics_url)
     assert samples["hashsvc_ready"] == 1
     assert samples["hashsvc_index_lag_records"] == 0
-    # The built-in test entry is in the log too.
-    assert samples["hashsvc_index_position"] == 2
-    assert samples['hashsvc_index_fingerprints{algorithm="pdq"}'] == 2
+    # The built-in test entries are in the log too.
+    builtin = [testpattern.ENTRY, *(vector.entry() for vector in vectors.load().vectors)]
+    values = [f.algorithm for entry in builtin for f in entry.fingerprints]
+    assert samples["hashsvc_index_position"] == len(builtin) + 1
+    assert samples['hashsvc_index_fingerprints{algorithm="pdq"}'] == values.count(Algorithm.PDQ) + 1
     assert samples['hashsvc_index_bytes{algorithm="pdq"}'] > 0
     check = 'method="/hashsvc.v1.MatchService/Check",status="OK"'
     assert samples[f"hashsvc_call_seconds_count{{{check}}}"] == 2

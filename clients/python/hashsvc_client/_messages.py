@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from hashsvc import translate
 from hashsvc.addresses import is_loopback
@@ -25,6 +25,9 @@ from hashsvc.model import (
 )
 from hashsvc.v1 import list_service_pb2, match_service_pb2
 from hashsvc_client.errors import ClientError, from_status
+
+if TYPE_CHECKING:
+    from hashsvc.media import Recipe
 
 CHUNK_BYTES = 256 * 1024
 MAX_ATTEMPTS = 5
@@ -81,17 +84,19 @@ def new_request_id() -> str:
     return str(uuid.uuid4())
 
 
-def hash_file(path: str | Path) -> MediaFingerprints:
+def hash_file(path: str | Path, recipe: "Recipe | None") -> MediaFingerprints:
     """Fingerprint a file to check in this process; one that cannot be decoded keeps its digests.
+
+    No recipe means that for checks.
 
     Raises:
         OSError: it cannot be read.
         MediaError: it cannot be decoded, and has no digests: it is empty or too large.
     """
-    from hashsvc.media import CHECK_RATE, fingerprint_file  # loads the decoders
+    from hashsvc.media import FOR_CHECKS, fingerprint_file  # loads the decoders
 
     try:
-        return fingerprint_file(path, rate=CHECK_RATE)
+        return fingerprint_file(path, recipe=recipe or FOR_CHECKS)
     except MediaError as error:
         if not error.digests:
             raise

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 import grpc
 import grpc.aio
@@ -35,6 +35,9 @@ from hashsvc_client.errors import (
     from_rpc_error,
     raised_as_client_errors,
 )
+
+if TYPE_CHECKING:
+    from hashsvc.media import Recipe
 
 
 class AsyncClient:
@@ -101,7 +104,12 @@ class AsyncClient:
         )
 
     async def check_file(
-        self, path: str | Path, *, send_media: bool = False, min_revision: str = ""
+        self,
+        path: str | Path,
+        *,
+        send_media: bool = False,
+        recipe: "Recipe | None" = None,
+        min_revision: str = "",
     ) -> Verdict:
         """Check a file, hashed here in a thread, or by the node where `send_media` is set.
 
@@ -114,7 +122,7 @@ class AsyncClient:
         if send_media:
             with Path(path).open("rb") as file:  # noqa: ASYNC230 (reads are small and local)
                 return await self.check_media(file, min_revision=min_revision)
-        found = await asyncio.to_thread(messages.hash_file, path)
+        found = await asyncio.to_thread(messages.hash_file, path, recipe)
         return await self.check_fingerprints(found, min_revision=min_revision)
 
     async def check_media(self, file: BinaryIO, *, min_revision: str = "") -> Verdict:

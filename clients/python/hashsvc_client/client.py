@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 import grpc
 
@@ -35,6 +35,9 @@ from hashsvc_client.errors import (
     from_rpc_error,
     raised_as_client_errors,
 )
+
+if TYPE_CHECKING:
+    from hashsvc.media import Recipe
 
 
 class Client:
@@ -99,12 +102,18 @@ class Client:
         )
 
     def check_file(
-        self, path: str | Path, *, send_media: bool = False, min_revision: str = ""
+        self,
+        path: str | Path,
+        *,
+        send_media: bool = False,
+        recipe: "Recipe | None" = None,
+        min_revision: str = "",
     ) -> Verdict:
         """Check a file, hashed here, or by the node where `send_media` is set.
 
         A file that cannot be decoded here is checked by its digests, and is UNDETERMINED where
-        they are unknown; the node refuses such a file with `RequestRefused`.
+        they are unknown; the node refuses such a file with `RequestRefused`. The `recipe` says how
+        it is hashed here (`hashsvc.media.FOR_CHECKS` if not given); a node always uses its own.
 
         Raises:
             OSError: the file cannot be read.
@@ -113,7 +122,7 @@ class Client:
         if send_media:
             with Path(path).open("rb") as file:
                 return self.check_media(file, min_revision=min_revision)
-        found = messages.hash_file(path)
+        found = messages.hash_file(path, recipe)
         return self.check_fingerprints(found, min_revision=min_revision)
 
     def check_media(self, file: BinaryIO, *, min_revision: str = "") -> Verdict:

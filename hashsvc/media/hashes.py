@@ -1,0 +1,67 @@
+"""The perceptual hashes of one picture: all that a recipe asks for, from one decoding of it."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from PIL import Image
+
+from hashsvc.media.pdq import Spectrum
+from hashsvc.media.raster import Raster
+from hashsvc.media.recipe import Recipe
+from hashsvc.model import ORIGINAL, Algorithm, Decoding, Fingerprint
+
+SHRUNK512 = "shrunk512"
+"""The variant that is the picture shrunk to 512 x 512 first, as Meta's C++ tool does."""
+
+
+def picture_hashes(
+    raster: Raster, recipe: Recipe, variant: str = ORIGINAL
+) -> Iterator[Fingerprint]:
+    """All that the recipe asks for of one look at a picture, in the recipe's order.
+
+    The 64-bit hashes are those of `imagehash`. PDQ is given with its forms, and that of the
+    picture shrunk to 512 x 512 for the original variant alone: the tool that shrinks sees no other.
+    """
+    decoding = Decoding.FAST if raster.is_scaled else Decoding.EXACT
+    grey: Image.Image | None = None
+    for algorithm in recipe.algorithms:
+        if algorithm is Algorithm.PDQ:
+            yield from pdq_hashes(raster.spectrum(), recipe, variant, decoding=decoding)
+            shrunk = raster.shrunk512() if recipe.shrunk512 and variant == ORIGINAL else None
+            if shrunk is not None:
+                yield from pdq_hashes(shrunk, recipe, SHRUNK512, decoding=decoding)
+        else:
+            grey = grey or raster.rgb.convert("L")
+            yield Fingerprint(algorithm, _hash64(grey, algorithm), None, None, decoding, variant)
+
+
+def pdq_hashes(
+    spectrum: Spectrum,
+    recipe: Recipe,
+    variant: str = ORIGINAL,
+    *,
+    time_ms: int | None = None,
+    decoding: Decoding = Decoding.EXACT,
+) -> Iterator[Fingerprint]:
+    """PDQ of one look at a picture or a frame, in the forms that the recipe asks for."""
+    values = spectrum.forms() if recipe.dihedral else {ORIGINAL: spectrum.value()}
+    for form, value in values.items():
+        yield Fingerprint(
+            Algorithm.PDQ, value, spectrum.quality, time_ms, decoding, _name(variant, form)
+        )
+
+
+def _name(variant: str, form: str) -> str:
+    """`mirrored` and the like of the original are called by their form alone."""
+    return "_".join(part for part in (variant, form) if part != ORIGINAL) or ORIGINAL
+
+
+def _hash64(grey: Image.Image, algorithm: Algorithm) -> bytes:
+    import imagehash  # brings scipy, which a video does not need
+
+    make = {
+        Algorithm.PHASH: imagehash.phash,
+        Algorithm.DHASH: imagehash.dhash,
+        Algorithm.WHASH: imagehash.whash,
+    }[algorithm]
+    return np.packbits(make(grey).hash).tobytes()

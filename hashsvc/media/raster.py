@@ -1,0 +1,114 @@
+"""A picture's pixels as the hashes see them: upright 8-bit RGB, perhaps of a fraction of its size.
+
+JPEG stores squares of 8 x 8 pixels by their cosines, so a decoder can give the means of squares
+of 2, 4 or 8 pixels a side without computing the pixels. `FAST_SIDE` says how far that may go.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from hashsvc.media.pdq import Side, Spectrum, pdq_spectrum, spectrum
+
+SHRUNK_SIDE = 512
+"""Both sides of the variant `shrunk512`, in pixels."""
+
+FAST_SIDE = 256
+"""Fast decoding leaves at least this many cells along the shorter side.
+
+Of 119 photographs that are then scaled, PDQ differs from that of all pixels by a median of 0 bits
+and by 6 at most. With 192 it is 2 and 6, with 128 2 and 24, with 384 0 and 2; the benchmark
+`hashing` measures it.
+"""
+
+_SCALES = (8, 4, 2)
+# EXIF orientations under which the stored picture's right edge comes first along a side.
+_ACROSS_REVERSED = frozenset({2, 3, 6, 7})
+_DOWN_REVERSED = frozenset({3, 4, 7, 8})
+_TURNED = frozenset({5, 6, 7, 8})
+
+
+@dataclass(frozen=True, slots=True)
+class Raster:
+    """`rgb` has one pixel for each cell of the two sides."""
+
+    rgb: Image.Image
+    across: Side
+    down: Side
+
+    @classmethod
+    def of(cls, rgb: Image.Image) -> "Raster":
+        """An RGB picture at its full size."""
+        return cls(rgb, Side(rgb.width), Side(rgb.height))
+
+    @property
+    def is_scaled(self) -> bool:
+        """Whether the pixels themselves were never decoded."""
+        return self.across.scale > 1 or self.down.scale > 1
+
+    def spectrum(self) -> Spectrum:
+        """What PDQ is made of; read by bands, so that no whole array of the picture is made."""
+        return spectrum(self.down, self.across, self._rows)
+
+    def shrunk512(self) -> Spectrum | None:
+        """The same after Meta's first step; None for a picture that this leaves as it is.
+
+        Their C++ reader makes a picture with a side of more than 512 pixels 512 x 512, whatever
+        its shape: pixel x of the result is pixel floor(x * width / 512). All 188 pictures of our
+        test set get the hash of their tool by this rule.
+        """
+        if max(self.across.length, self.down.length) <= SHRUNK_SIDE:
+            return None
+        step_x, start_x = _steps(self.across)
+        step_y, start_y = _steps(self.down)
+        shrunk = self.rgb.transform(
+            (SHRUNK_SIDE, SHRUNK_SIDE),
+            Image.Transform.AFFINE,
+            (step_x, 0, start_x, 0, step_y, start_y),
+            Image.Resampling.NEAREST,
+        )
+        return pdq_spectrum(np.asarray(shrunk))
+
+    def _rows(self, first: int, last: int) -> NDArray[np.uint8]:
+        return np.asarray(self.rgb.crop((0, first, self.rgb.width, last)))
+
+
+def draft(picture: Image.Image, least: int = FAST_SIDE) -> int:
+    """Have a JPEG that is not decoded yet decoded at a fraction of its size; returns its scale.
+
+    That is 1, and nothing changes, for other formats and for small pictures: at least `least`
+    cells are left along the shorter side.
+    """
+    shorter = min(picture.size)
+    scale = next((s for s in _SCALES if shorter >= s * least), 1)
+    width = picture.width
+    if scale > 1:
+        picture.draft(None, (picture.width // scale, picture.height // scale))
+    return 1 if picture.width == width else scale
+
+
+def sides(size: tuple[int, int], scale: int, orientation: int) -> tuple[Side, Side]:
+    """Both sides of a picture that was stored with this size in pixels, and set upright since.
+
+    `orientation` is EXIF's, 1 to 8; returns the side across, then the one down.
+    """
+    across, down = reversed(size) if orientation in _TURNED else size
+    return (
+        _side(across, scale, is_reversed=orientation in _ACROSS_REVERSED),
+        _side(down, scale, is_reversed=orientation in _DOWN_REVERSED),
+    )
+
+
+def _side(length: int, scale: int, *, is_reversed: bool) -> Side:
+    return Side(length, scale, lead=-length % scale if is_reversed else 0)
+
+
+def _steps(side: Side) -> tuple[float, float]:
+    """Cells from one of 512 samples to the next, and to the first less half a step.
+
+    Pillow adds that half, for it takes pixels at their middle. All are exact in binary.
+    """
+    step = side.length / SHRUNK_SIDE / side.scale
+    return step, side.lead / side.scale - step / 2
