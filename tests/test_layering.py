@@ -40,6 +40,7 @@ KEPT_IN = {
     "numba": {"hashsvc_index"},
     "sqlalchemy": {"hashsvc.store"},
     "alembic": {"hashsvc.store"},
+    "cryptography": {"hashsvc.lists"},
     "grpc": {"hashsvc.rpc", "hashsvc.server", "hashsvc_client", "hashsvc.v1"},
     "google": {"hashsvc.rpc", "hashsvc.translate", "hashsvc_client", "hashsvc.v1"},
     "cv2": {"hashsvc.media", "hashsvc.demo"},
