@@ -119,10 +119,10 @@ class Frontier:
         Raises:
             ProofError: they are no frontier's.
         """
-        size = int.from_bytes(data[:8])
-        if len(data) < 8 or size > MAX_SIZE or len(data) != 8 + HASH_BYTES * size.bit_count():
+        if len(data) < 8:
             raise ProofError(f"these {len(data)} bytes are not a frontier")
-        return cls((data[at : at + HASH_BYTES] for at in range(8, len(data), HASH_BYTES)), size)
+        peaks = [data[at : at + HASH_BYTES] for at in range(8, len(data), HASH_BYTES)]
+        return cls(peaks, int.from_bytes(data[:8]))
 
 
 def frontier(nodes: Nodes, size: int) -> Frontier:
@@ -131,7 +131,6 @@ def frontier(nodes: Nodes, size: int) -> Frontier:
     Raises:
         ProofError: the tree does not have that many.
     """
-    _check_size(size, "the size")
     return Frontier(_complete_subtrees(nodes, 0, size), size)
 
 

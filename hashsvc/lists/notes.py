@@ -210,9 +210,9 @@ def _parse(data: bytes) -> tuple[str, list[_Line]]:
 
 
 def _parse_line(line: str) -> _Line:
-    name, space, signature_base64 = line.removeprefix(_DASH).partition(" ")
+    name, _, signature_base64 = line.removeprefix(_DASH).partition(" ")
     signature = from_base64(signature_base64)
-    if not line.startswith(_DASH) or not space or not signature:
+    if not line.startswith(_DASH) or not signature:
         raise NoteError("a line of the note is not a signature: dash, name, base64")
     if len(signature) <= KEY_ID_BYTES:
         raise NoteError("a signature of the note is too short")

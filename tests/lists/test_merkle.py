@@ -424,6 +424,10 @@ def altered_lists(proof: list[bytes], random: Random) -> Iterator[list[bytes]]:
         ("too long", verify_consistency, (1, LEAVES[0], 1, LEAVES[0], [LEAVES[0]])),
         ("different roots", verify_consistency, (1, LEAVES[0], 1, LEAVES[1], [])),
         ("different roots", verify_consistency, (0, EMPTY_ROOT, 0, LEAVES[1], [])),
+        ("too long", verify_consistency, (3, root_of(0, 3), 4, root_of(0, 4), growth(3, 4) * 2)),
+        ("has 31", verify_inclusion, (LEAVES[0], 0, 2, [LEAVES[1][1:]], root_of(0, 2))),
+        ("has 33", verify_consistency, (1, LEAVES[0], 2, root_of(0, 2), [LEAVES[1] + b"x"])),
+        ("has 31", verify_consistency, (1, LEAVES[0][1:], 2, root_of(0, 2), [LEAVES[1]])),
         ("too short", verify_consistency, (1, LEAVES[0], 2, LEAVES[1], [])),
         ("too short", verify_consistency, (3, LEAVES[0], 5, LEAVES[1], [])),
         ("old root", verify_consistency, (3, root_of(0, 4), 7, root_of(0, 7), growth(3, 7))),
@@ -458,13 +462,12 @@ def test_no_proofs_of_what_is_not_there() -> None:
         lambda: consistency_proof(nodes, 4, 10),
         lambda: tree_root(nodes, 10),
         lambda: frontier(nodes, -1),
-        lambda: nodes.node(0, 9),
-        lambda: nodes.node(0, -1),
-        lambda: nodes.node(-1, 0),
-        lambda: nodes.node(3, 1),
     ):
         with pytest.raises(ProofError):
             wrong()
+    for level, index in ((0, 9), (0, -1), (-1, 0), (3, 1), (64, 0)):
+        with pytest.raises(ProofError, match="has no node"):
+            nodes.node(level, index)
 
 
 def test_proof_errors_are_ours() -> None:
@@ -488,13 +491,15 @@ def test_a_frontier_survives_its_bytes(size: int) -> None:
 
 @given(st.binary(max_size=200) | st.integers(0, 2**64 - 1).map(lambda size: size.to_bytes(8)))
 @example((MAX_SIZE + 1).to_bytes(8) + bytes(HASH_BYTES))
+@example(MAX_SIZE.to_bytes(8) + bytes(HASH_BYTES) * 63)
 def test_other_bytes_are_no_frontier(data: bytes) -> None:
     """Unless they are exactly what one would write."""
-    try:
+    size = int.from_bytes(data[:8])
+    if len(data) == 8 + HASH_BYTES * size.bit_count() and size <= MAX_SIZE:
         assert Frontier.from_bytes(data).to_bytes() == data
-    except ProofError:
-        size = int.from_bytes(data[:8])
-        assert len(data) < 8 or size > MAX_SIZE or len(data) != 8 + 32 * size.bit_count()
+    else:
+        with pytest.raises(ProofError):
+            Frontier.from_bytes(data)
 
 
 def test_a_wrong_hash_leaves_a_frontier_as_it_was() -> None:
