@@ -17,6 +17,9 @@
     ├── NodeBusy                the caller should come back later
     │   ├── Overloaded          too many requests at once
     │   └── NotReady            the index has not caught up with the log
+    ├── VerificationError       what was handed over does not prove what it claims
+    │   ├── ProofError          a Merkle proof, or what it is made from, does not fit
+    │   └── NoteError           a note is malformed or not signed as it must be
     └── OperatorError           whoever runs the node can act
         ├── ConfigError         a setting is wrong or unsafe
         └── StoreError          the data directory or database cannot be used
@@ -173,6 +176,24 @@ class NotReady(NodeBusy):
     """The index has not caught up with the log yet."""
 
     reason = "NOT_READY"
+
+
+class VerificationError(HashsvcError):
+    """What was handed over does not prove what it claims; nothing of it may be used."""
+
+    reason = "VERIFICATION"
+
+
+class ProofError(VerificationError):
+    """A Merkle proof, or what it is made from, does not fit; the message says what."""
+
+    reason = "PROOF"
+
+
+class NoteError(VerificationError):
+    """A signed note is malformed, or not signed as it must be; the message says how."""
+
+    reason = "NOTE"
 
 
 class OperatorError(HashsvcError):

@@ -1,0 +1,271 @@
+"""The keys that notes are signed with: names, encodings, files.
+
+Ed25519, as C2SP signed-note and tlog-cosignature have it. A *verifier* checks a log's own
+signatures; a *witness*, the timestamped cosignatures of others. Their keys have different ids, so
+that neither signature can pass for the other.
+"""
+
+import base64
+import binascii
+import hashlib
+import os
+import re
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Self
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from hashsvc.errors import ConfigError, NoteError
+
+KEY_ID_BYTES = 4
+
+MAX_TIME = (1 << 63) - 1
+"""The latest time of a cosignature, in seconds since 1970."""
+
+_PUBLIC_KEY_BYTES = 32
+_MAX_FILE_BYTES = 1 << 16
+_CONTROL = re.compile(r"[\x00-\x1f]")
+
+_P = (1 << 255) - 19
+_Y8 = 2707385501144840649318225287225658788936804267575313519463743609750303402022
+_WEAK_Y = {0, 1, _P - 1, _Y8, _P - _Y8}
+"""The points of Ed25519 of order 1, 2, 4 and 8: as a key, anybody can sign for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A named Ed25519 public key for one kind of signature.
+
+    Raises NoteError if the name or the key cannot be one.
+    """
+
+    name: str
+    public_key: bytes
+
+    kind: ClassVar[int]
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        if len(self.public_key) != _PUBLIC_KEY_BYTES:
+            raise NoteError(f"a public key has 32 bytes, this one has {len(self.public_key)}")
+        y = int.from_bytes(self.public_key, "little") & ((1 << 255) - 1)
+        if y >= _P or y in _WEAK_Y:
+            raise NoteError(f"the public key of {self.name} is not a sound one")
+
+    @property
+    def key_id(self) -> bytes:
+        """The first 4 bytes of SHA-256(name, newline, kind, public key)."""
+        typed = bytes([self.kind]) + self.public_key
+        return hashlib.sha256(self.name.encode() + b"\n" + typed).digest()[:KEY_ID_BYTES]
+
+    def encode(self) -> str:
+        """Return the key as one word: name+id+key."""
+        typed = bytes([self.kind]) + self.public_key
+        return f"{self.name}+{self.key_id.hex()}+{base64.b64encode(typed).decode()}"
+
+    @classmethod
+    def decode(cls, text: str) -> Self:
+        """Return the key that was encoded so.
+
+        Raises:
+            NoteError: it is malformed, of another kind, or its id is not the key's.
+        """
+        # The base64 may hold a plus too.
+        name, _, rest = text.partition("+")
+        key_id, _, typed_base64 = rest.partition("+")
+        typed = from_base64(typed_base64)
+        if typed is None or len(typed) != 1 + _PUBLIC_KEY_BYTES:
+            raise NoteError("this is not a verifier key: name+id+key, the key in base64")
+        if typed[0] != cls.kind:
+            raise NoteError(f"this is a key of kind {typed[0]}, not of kind {cls.kind}")
+        key = cls(name, typed[1:])
+        if key.key_id.hex() != key_id:
+            raise NoteError(f"the id of this key of {name} is {key.key_id.hex()}, not {key_id!r}")
+        return key
+
+    def _check(self, message: bytes, signature: bytes) -> None:
+        """Raise NoteError if a signature of this key over a message is not good."""
+        try:
+            Ed25519PublicKey.from_public_bytes(self.public_key).verify(signature, message)
+        except (InvalidSignature, ValueError) as error:
+            raise NoteError(f"the signature of {self.name} is not good") from error
+
+
+class Verifier(Key):
+    """A public key that checks a log's own signatures (Ed25519, kind 1)."""
+
+    __slots__ = ()
+    kind = 0x01
+
+    def check(self, text: str, signature: bytes) -> None:
+        """Check the signature, 64 bytes, of a note's text.
+
+        Raises:
+            NoteError: it is not good.
+        """
+        self._check(text.encode(), signature)
+
+
+class Witness(Key):
+    """A public key that checks a witness's cosignatures (timestamped Ed25519, kind 4)."""
+
+    __slots__ = ()
+    kind = 0x04
+
+    def check(self, text: str, signature: bytes) -> int:
+        """Check the cosignature, 72 bytes, of a checkpoint's text, and return its time.
+
+        Raises:
+            NoteError: it is not good.
+        """
+        time = int.from_bytes(signature[:8])
+        if time > MAX_TIME:
+            raise NoteError(f"the cosignature of {self.name} has an impossible time")
+        self._check(f"cosignature/v1\ntime {time}\n{text}".encode(), signature[8:])
+        return time
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A named Ed25519 private key. Raises NoteError if the name cannot be one."""
+
+    name: str
+    key: Ed25519PrivateKey = field(repr=False)
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+
+    @classmethod
+    def generate(cls, name: str) -> "Signer":
+        """Return a signer with a new key."""
+        return cls(name, Ed25519PrivateKey.generate())
+
+    @property
+    def verifier(self) -> Verifier:
+        """The public key that checks this one's signatures."""
+        return Verifier(self.name, self.key.public_key().public_bytes_raw())
+
+
+def save_key(path: Path, signer: Signer, *, passphrase: bytes | None = None) -> None:
+    """Write a private key to a new file that its owner alone can read: all of it, or nothing.
+
+    PEM (PKCS 8), encrypted if there is a passphrase. The name is not in it.
+
+    Raises:
+        ConfigError: there is a file of that name, or it cannot be written.
+    """
+    encryption: KeySerializationEncryption = NoEncryption()
+    if passphrase is not None:
+        encryption = BestAvailableEncryption(_checked(passphrase))
+    pem = signer.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        _write_private(draft, pem)
+        # A link, unlike a rename, never takes the place of another key.
+        path.hardlink_to(draft)
+    except FileExistsError as error:
+        raise ConfigError(f"there is a file {path} already; no key is written over it") from error
+    except OSError as error:
+        raise ConfigError(f"the key cannot be written to {path}: {error}") from error
+    finally:
+        draft.unlink(missing_ok=True)
+    _sync(path.parent)
+
+
+def load_key(path: Path, name: str, *, passphrase: bytes | None = None) -> Signer:
+    """Return the signer of a name, with the private key in a file.
+
+    Raises:
+        ConfigError: it cannot be read, others can read it, or it holds no such key.
+        NoteError: the name cannot be one.
+    """
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode & 0o777
+            pem = file.read(_MAX_FILE_BYTES)
+    except OSError as error:
+        raise ConfigError(f"the key {path} cannot be read: {error.strerror}") from error
+    if mode & 0o077:
+        raise ConfigError(
+            f"the key {path} is not for its owner alone (its mode is {mode:04o}); "
+            f"if nobody has taken it, run: chmod 600 {path}"
+        )
+    try:
+        key = load_pem_private_key(pem, None if passphrase is None else _checked(passphrase))
+    except TypeError as error:
+        told = "is encrypted, give its" if passphrase is None else "is not encrypted, give no"
+        raise ConfigError(f"the key {path} {told} passphrase") from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ConfigError(
+            f"{path} is not a private key in PEM (PKCS 8), or this is not its passphrase"
+        ) from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ConfigError(f"the key {path} is not one of Ed25519")
+    return Signer(name, key)
+
+
+def _write_private(path: Path, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(descriptor, 0o600)
+        file.write(data)
+        file.flush()
+        os.fsync(descriptor)
+
+
+def _sync(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _checked(passphrase: bytes) -> bytes:
+    if not passphrase:
+        raise ConfigError("the passphrase of a key is empty")
+    return passphrase
+
+
+def check_name(name: str) -> None:
+    """Refuse what cannot be the name of a key.
+
+    Raises:
+        NoteError: it is empty, holds a space, a plus or a control character, or is not Unicode.
+    """
+    if not name or "+" in name or any(c.isspace() for c in name) or _CONTROL.search(name):
+        raise NoteError(f"{name!r} is not a key's name: not empty, and no spaces or '+' in it")
+    check_unicode(name)
+
+
+def check_unicode(text: str) -> None:
+    """Refuse text that has no UTF-8.
+
+    Raises:
+        NoteError: it holds half a surrogate pair.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise NoteError("this is not Unicode text") from error
+
+
+def from_base64(text: str) -> bytes | None:
+    """Return what was encoded so; None if that would be encoded in another way."""
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return data if base64.b64encode(data).decode() == text else None
