@@ -43,11 +43,12 @@ def test_every_command_and_option_shown_exists() -> None:
     shown = re.findall(r"^\$ (?:\.venv/bin/)?hashsvc ([^\n]*)", README, re.MULTILINE)
     shown += re.findall(r"`hashsvc ([^`]*)`", README)
     assert len(shown) > 10
-    helps: dict[str, str] = {}
+    helps: dict[tuple[str, ...], str] = {}
     for command in shown:
-        verb, *words = command.split()
+        first, *words = command.split()
+        verb = (first, words[0]) if first in ("partners", "keys", "certs") and words else (first,)
         if verb not in helps:
-            done = hashsvc(verb, "--help")
+            done = hashsvc(*verb, "--help")
             assert done.returncode == 0, command
             helps[verb] = done.stdout
         for word in words:
