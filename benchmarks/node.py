@@ -104,7 +104,10 @@ def found(verdict: Verdict) -> Found:
     """The rows that a verdict names, with their distances."""
     if verdict.outcome is Outcome.UNDETERMINED:
         raise RuntimeError(f"a check was not answered: {verdict.reason} {verdict.detail}")
-    return {(int(m.entry.partition("#")[2]) - 1, m.best.distance) for m in verdict.matches}
+    return {
+        (int(match.entry.partition("#")[2]) - 1, match.evidence[0].distance)
+        for match in verdict.matches
+    }
 
 
 def _said_until_ready(process: subprocess.Popen[str]) -> str:

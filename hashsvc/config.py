@@ -63,6 +63,9 @@ class Limits(_Section):
     """Calls of any kind at once, idle streams included."""
     partner_share_percent: int = Field(default=50, gt=0, le=100)
     """How much of each of these one partner may take; the rest is left for others."""
+    max_near_per_entry: int = Field(default=1_000, gt=0)
+    """Different uploads in an hour that may come near one entry, from a partner that may only check
+    against its list; see `access/probing.py`."""
     max_partner_calls_per_s: float = Field(default=5_000, ge=1)
     """Calls of one partner a second, each message stream counted once."""
     request_retention_days: int = Field(default=30, ge=30)

@@ -16,6 +16,7 @@
     │       └── MediaTooLarge       past a decoding limit (pixels, duration, memory, time)
     ├── NodeBusy                the caller should come back later
     │   ├── Overloaded          too many requests at once
+    │   ├── ProbingSuspected    too many different files near one known entry
     │   └── NotReady            the index has not caught up with the log
     ├── VerificationError       what was handed over does not prove what it claims
     │   ├── ProofError          a Merkle proof, or what it is made from, does not fit
@@ -170,6 +171,12 @@ class Overloaded(NodeBusy):
     """Too many requests at once; nothing was done."""
 
     reason = "OVERLOADED"
+
+
+class ProbingSuspected(NodeBusy):
+    """Too many different uploads of this partner came near one entry; nothing is told of it."""
+
+    reason = "PROBING_SUSPECTED"
 
 
 class NotReady(NodeBusy):

@@ -8,6 +8,7 @@
 | `hashsvc_index_position` | the log position that searches see |
 | `hashsvc_index_saved_position` | the log position that the next start goes on from |
 | `hashsvc_index_fingerprints`, `hashsvc_index_bytes` | by `algorithm` |
+| `hashsvc_probing_total` | times a partner came near one entry with too many files, by `partner` |
 | `hashsvc_ready` | 1 while calls are let in |
 """
 
@@ -16,7 +17,7 @@ from threading import Thread
 from typing import Protocol
 from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import CollectorRegistry, Histogram, Summary, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Histogram, Summary, start_http_server
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
@@ -60,11 +61,21 @@ class Metrics:
             registry=self._registry,
         )
         self._stages = [stages.labels(stage) for stage in ("read", "match", "write")]
+        self._probing = Counter(
+            "hashsvc_probing",
+            "Partners that came near one entry with too many files",
+            ("partner",),
+            registry=self._registry,
+        )
         self._server: tuple[WSGIServer, Thread] | None = None
 
     def call_ended(self, method: str, status: str, seconds: float) -> None:
         """Count a call."""
         self._calls.labels(method, status).observe(seconds)
+
+    def probing_suspected(self, partner: str) -> None:
+        """Count a partner that seems to probe."""
+        self._probing.labels(partner).inc()
 
     def checked(self, *moments: float) -> None:
         """Count a check by the moments, in seconds, between its stages, start and end included."""

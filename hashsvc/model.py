@@ -313,15 +313,31 @@ class Coverage:
         return 100 * self.known_matched_s / self.known_total_s
 
 
+class Confidence(StrEnum):
+    """How near a match is, in four classes."""
+
+    EXACT = "exact"
+    NEAR_CERTAIN = "near_certain"
+    LIKELY = "likely"
+    WEAK = "weak"
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One entry that the upload matches, with the evidence, best first."""
+    """One entry that the upload matches.
+
+    `algorithm` and `variant` are those of the strongest piece of evidence. `evidence` is best
+    first; a caller who may not see it has none, and neither contributor nor coverage.
+    """
 
     entry: str
     media_type: MediaType
     description: Description
     contributor: str
-    evidence: tuple[Evidence, ...]
+    algorithm: Algorithm
+    variant: str
+    confidence: Confidence
+    evidence: tuple[Evidence, ...] = ()
     coverage: Coverage | None = None
 
     @property
@@ -330,14 +346,14 @@ class Match:
         return self.entry.partition("#")[0]
 
     @property
-    def best(self) -> Evidence:
-        """The strongest piece of evidence."""
-        return self.evidence[0]
+    def distance(self) -> int | None:
+        """Bits of the strongest piece of evidence; None for who may not see it."""
+        return self.evidence[0].distance if self.evidence else None
 
     @property
     def is_exact(self) -> bool:
         """Whether the very same file is known (a digest is equal)."""
-        return self.best.algorithm.is_digest
+        return self.algorithm.is_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,10 +387,10 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A role, and for CONTRIBUTE and FOLLOW the lists it is for.
+    """A role, and for CHECK, CONTRIBUTE and FOLLOW the lists it is for.
 
-    `lists` is a list's name, all of a partner's (`acme/*`), all there are (`*`), or empty for the
-    partner's own; of other roles it is empty.
+    `lists` is a list's name, all of a partner's (`acme/*`), all there are (`*`), or empty: for
+    CHECK that is all, for CONTRIBUTE and FOLLOW the partner's own. Of other roles it is empty.
     """
 
     role: Role
@@ -426,13 +442,15 @@ class Caller:
     def may(self, role: Role, list_name: str = "") -> bool:
         """Tell whether a role is granted, for a list where one is named."""
         return any(
-            grant.role is role and (not list_name or self._covers(grant.lists, list_name))
+            grant.role is role and (not list_name or self._covers(grant, list_name))
             for grant in self.grants
         )
 
-    def _covers(self, lists: str, list_name: str) -> bool:
+    def _covers(self, grant: Grant, list_name: str) -> bool:
         owner = list_name.partition("/")[0]
-        return lists in ("*", list_name, f"{owner}/*") or (not lists and owner == self.partner)
+        if not grant.lists:
+            return grant.role is Role.CHECK or owner == self.partner
+        return grant.lists in ("*", list_name, f"{owner}/*")
 
 
 OPERATOR = Caller("operator", tuple(Grant(role, "*") for role in Role))

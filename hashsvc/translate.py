@@ -20,6 +20,7 @@ from hashsvc.model import (
     AddedEntry,
     Algorithm,
     Basis,
+    Confidence,
     Coverage,
     Decoding,
     Description,
@@ -71,6 +72,7 @@ _BASIS = EnumMap(Basis, types_pb2.Basis)
 _SEVERITY = EnumMap(Severity, types_pb2.Severity)
 _LIST_KIND = EnumMap(ListKind, types_pb2.ListKind)
 _OUTCOME = EnumMap(Outcome, match_service_pb2.Outcome)
+_CONFIDENCE = EnumMap(Confidence, match_service_pb2.Confidence)
 _REASON = EnumMap(UndeterminedReason, match_service_pb2.UndeterminedReason)
 _ACTION = EnumMap(Action, match_service_pb2.Action)
 
@@ -199,9 +201,10 @@ def _match_to_proto(match: Match) -> match_service_pb2.Match:
         entry=match.entry,
         list=match.list_name,
         media_type=media_type_to_proto(match.media_type),
-        algorithm=_ALGORITHM.to_proto[match.best.algorithm],
-        distance=match.best.distance,
-        variant=match.best.variant,
+        algorithm=_ALGORITHM.to_proto[match.algorithm],
+        distance=match.distance,
+        variant=match.variant,
+        confidence=_CONFIDENCE.to_proto[match.confidence],
         labels=description.labels,
         entities=description.entities,
         basis=_BASIS.to_proto[description.basis] if description.basis else None,
@@ -237,6 +240,9 @@ def _match_from_proto(message: match_service_pb2.Match) -> Match:
             incident=message.incident,
         ),
         contributor=message.contributor,
+        algorithm=_ALGORITHM.to_domain.get(message.algorithm, Algorithm.PDQ),
+        variant=message.variant or ORIGINAL,
+        confidence=_CONFIDENCE.to_domain.get(message.confidence, Confidence.WEAK),
         evidence=tuple(
             _evidence_from_proto(evidence)
             for evidence in message.evidence

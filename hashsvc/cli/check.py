@@ -143,9 +143,10 @@ def _match(match: Match) -> dict[str, Any]:
         "entry": match.entry,
         "list": match.list_name,
         "media_type": match.media_type,
-        "algorithm": match.best.algorithm,
-        "distance": match.best.distance,
-        "variant": match.best.variant,
+        "algorithm": match.algorithm,
+        "confidence": match.confidence,
+        "distance": match.distance,
+        "variant": match.variant,
         "labels": list(match.description.labels),
         "entities": list(match.description.entities),
         "basis": match.description.basis,
@@ -164,5 +165,6 @@ def _add_rows(shown: Any, path: Path, verdict: Verdict) -> None:
         shown.add_row(str(path), outcome, verdict.action, "", why, "")
     for number, match in enumerate(verdict.matches):
         head = (str(path), outcome, verdict.action) if number == 0 else ("", "", "")
-        distance = f"{match.best.algorithm} {match.best.distance}"
+        near = match.confidence if match.distance is None else match.distance
+        distance = f"{match.algorithm} {near}"
         shown.add_row(*head, distance, match.entry, ", ".join(match.description.labels))

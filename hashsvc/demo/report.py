@@ -125,7 +125,7 @@ def _row(result: Result, *, counted: bool) -> Row:
     if counted:
         mark = Text(_sign("✗", "NO"), "bold red") if is_wrong else Text(_sign("✓", "ok"), "green")
         mark.append(" ")
-    best = verdict.matches[0].best if verdict.matches else None
+    best = verdict.matches[0] if verdict.matches else None
     return (
         Text(case.name, style=style),
         Text(case.alteration, style=style),

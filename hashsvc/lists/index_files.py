@@ -19,7 +19,7 @@ _log = structlog.get_logger()
 Index = HammingIndex | DigestIndex
 
 # To be raised when other fingerprints than before are indexed, or by other keys.
-_RULES = 1
+_RULES = 2
 
 
 class IndexFiles:

@@ -5,6 +5,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,17 +16,42 @@ from hashsvc.model import Algorithm
 from hashsvc.store.store import IndexedRow, Store
 from hashsvc_index import DigestIndex, Hits
 
-_ORDINAL_BITS = 20
+_ORDINAL_BITS, _LIST_BITS = 20, 12
+_ENTRY_SHIFT = _ORDINAL_BITS + _LIST_BITS
 _RECORDS_PER_READ = 20_000
 
 assert rules.MAX_FINGERPRINTS_PER_ENTRY <= 1 << _ORDINAL_BITS
+assert rules.MAX_LISTS < 1 << _LIST_BITS
+
+
+class Place(NamedTuple):
+    """Whose fingerprint a key stands for: ids of the list and the entry, and its ordinal there."""
+
+    list_id: int
+    entry_id: int
+    ordinal: int
+
+    @property
+    def key(self) -> int:
+        """The key: a positive int64, for up to two thousand million records."""
+        return self.entry_id << _ENTRY_SHIFT | self.list_id << _ORDINAL_BITS | self.ordinal
+
+    @classmethod
+    def of(cls, key: int) -> "Place":
+        """The inverse."""
+        return cls(
+            key >> _ORDINAL_BITS & (1 << _LIST_BITS) - 1,
+            key >> _ENTRY_SHIFT,
+            key & (1 << _ORDINAL_BITS) - 1,
+        )
 
 
 class Indexer:
     """Holds one index per algorithm, and the log position that they have all reached.
 
-    A key is an entry's id and a fingerprint's ordinal in one number, so a hit names its entry
-    without a look-up. `_lock` guards the writer side; searches take no lock.
+    A key is the ids of an entry and of its list and a fingerprint's ordinal in one number, so a hit
+    names its entry and its list without a look-up, and keys ascend with the log. `_lock` guards the
+    writer side; searches take no lock.
 
     The indexes are opened from `folder` as far as they were saved there, each at its own position.
     """
@@ -38,6 +64,7 @@ class Indexer:
         self._opened_at = {a: index.revision for a, index in self._indexes.items()}
         self._lock = threading.Lock()
         self._position = self._saved_position = min(self._opened_at.values())
+        self._list_names: dict[int, str] = {}
         self._waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
 
     @property
@@ -88,6 +115,15 @@ class Indexer:
             self._files.save(algorithm, self._indexes[algorithm], moment, position)
         self._saved_position = position
 
+    def list_name(self, list_id: int) -> str:
+        """The name of a list that a hit is in."""
+        try:
+            return self._list_names[list_id]
+        except KeyError:
+            # A list is never renamed, so this happens once for each.
+            self._list_names = self._store.list_names()
+            return self._list_names[list_id]
+
     def settle(self) -> None:
         """Wait until the indexes have arranged what they hold; they search fastest then."""
         for index in self._indexes.values():
@@ -121,7 +157,7 @@ class Indexer:
         """Search one algorithm for many values at once.
 
         `values` are of the algorithm's width; `radius` is in bits and ignored for digests. The
-        hits' `query` counts in `values`; `entry_and_ordinal` reads their keys.
+        hits' `query` counts in `values`; `Place.of` reads their keys.
         """
         index = self._indexes[algorithm]
         codes = _codes(values, algorithm)
@@ -137,18 +173,18 @@ class Indexer:
             algorithm = Algorithm(name)
             opened_at, least = self._opened_at[algorithm], self._min_pdq_quality
             new = [
-                (entry_id << _ORDINAL_BITS | ordinal, value)
-                for entry_id, ordinal, _, value, quality in group
+                (Place(list_id, entry_id, ordinal).key, value)
+                for list_id, entry_id, ordinal, _, value, quality in group
                 if entry_id > opened_at and rules.carries_enough(algorithm, value, quality, least)
             ]
             if new:
                 keys, values = zip(*new, strict=True)
                 self._indexes[algorithm].add(np.array(keys, np.int64), _codes(values, algorithm))
 
-    def _remove(self, entries: Iterable[tuple[int, int]]) -> None:
+    def _remove(self, entries: Iterable[tuple[int, int, int]]) -> None:
         ranges = [
-            np.arange(count, dtype=np.int64) + (entry_id << _ORDINAL_BITS)
-            for entry_id, count in entries
+            np.arange(count, dtype=np.int64) + Place(list_id, entry_id, 0).key
+            for list_id, entry_id, count in entries
         ]
         if ranges:
             keys = np.concatenate(ranges)
@@ -158,11 +194,6 @@ class Indexer:
     def _wake(self) -> None:
         for loop, event in list(self._waiting):
             loop.call_soon_threadsafe(event.set)
-
-
-def entry_and_ordinal(key: int) -> tuple[int, int]:
-    """Return the entry id and the fingerprint's ordinal in it that a key stands for."""
-    return key >> _ORDINAL_BITS, key & (1 << _ORDINAL_BITS) - 1
 
 
 def _codes(values: Sequence[bytes], algorithm: Algorithm) -> NDArray[np.uint8]:

@@ -11,6 +11,7 @@ from hashsvc.config import Limits
 from hashsvc.errors import (
     AlreadyExists,
     InvalidRequest,
+    LimitExceeded,
     PreconditionFailed,
 )
 from hashsvc.lists import rules
@@ -82,6 +83,11 @@ class Ledger:
         def apply(tx: WriteTransaction) -> Any:
             if tx.get_list(name) is not None:
                 raise AlreadyExists(f"there is a list {name} already", metadata={"list": name})
+            if tx.count_lists() >= rules.MAX_LISTS:
+                raise LimitExceeded(
+                    f"this node has {rules.MAX_LISTS:,} lists, as many as it can",
+                    metadata={"limit": "MAX_LISTS", "maximum": str(rules.MAX_LISTS)},
+                )
             tx.create_list(name, kind, purpose, self._now())
             return {"position": tx.log_size}
 

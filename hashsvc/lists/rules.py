@@ -24,6 +24,8 @@ MAX_FINGERPRINTS_PER_ENTRY = 1 << 20
 MIN_MINORITY_BITS = 8
 """A 64-bit hash with fewer ones, or fewer zeros, says nothing: flat pictures have them."""
 
+MAX_LISTS = 4_095
+"""Lists of a node; part of the keys of the index."""
 MAX_TEXT = 2_000
 MAX_LABELS = 32
 MAX_ENTITIES = 16

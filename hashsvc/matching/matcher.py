@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 
 from hashsvc.config import Limits, Matching, Policy
 from hashsvc.lists import rules
-from hashsvc.lists.indexer import Indexer, entry_and_ordinal
+from hashsvc.lists.indexer import Indexer, Place
 from hashsvc.matching import policy as policies
 from hashsvc.model import (
     Algorithm,
+    Confidence,
     Coverage,
     Evidence,
     Fingerprint,
@@ -39,7 +40,8 @@ class Query:
     """One upload to check.
 
     `limitation` is what its hasher could not see, `detail` says it in words. `is_behind` says that
-    the caller asked for a revision that the index has not reached.
+    the caller asked for a revision that the index has not reached. `may_match` tells of a list's
+    name whether it is looked at; None for all.
     """
 
     media_type: MediaType
@@ -47,6 +49,7 @@ class Query:
     limitation: UndeterminedReason | None = None
     detail: str = ""
     is_behind: bool = False
+    may_match: Callable[[str], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,7 @@ class Matcher:
         """Look uploads up in the index, with one search per algorithm for all of them."""
         revision = self._revisions.token(self._indexer.position)
         usable = [self._usable(query) for query in queries]
-        return Searched(queries, usable, self._search(usable), revision)
+        return Searched(queries, usable, self._search(queries, usable), revision)
 
     def judge(self, searched: Searched) -> list[Verdict]:
         """Return the verdicts; reads the store for the uploads that something is near."""
@@ -142,8 +145,14 @@ class Matcher:
     def _is_searchable(self, fingerprint: Fingerprint) -> bool:
         return rules.is_searchable(fingerprint, self._matching.min_pdq_quality)
 
-    def _search(self, usable: Sequence[Sequence[Fingerprint]]) -> dict[int, dict[int, list[_Hit]]]:
-        """Return the hits by query and entry id."""
+    def _search(
+        self, queries: Sequence[Query], usable: Sequence[Sequence[Fingerprint]]
+    ) -> dict[int, dict[int, list[_Hit]]]:
+        """Return the hits by query and entry id.
+
+        Hits in lists that a query does not look at fall away here, before the store is read, so
+        that the time of an answer does not tell of them.
+        """
         asked: dict[Algorithm, list[tuple[int, int, Fingerprint]]] = defaultdict(list)
         for i, fingerprints in enumerate(usable):
             for number, fingerprint in enumerate(fingerprints):
@@ -156,8 +165,10 @@ class Matcher:
                 hits.query.tolist(), hits.key.tolist(), hits.distance.tolist(), strict=True
             ):
                 i, number, fingerprint = askers[asker]
-                entry_id, ordinal = entry_and_ordinal(key)
-                found[i][entry_id].append(_Hit(number, fingerprint, ordinal, distance))
+                place, may_match = Place.of(key), queries[i].may_match
+                if may_match is None or may_match(self._indexer.list_name(place.list_id)):
+                    hit = _Hit(number, fingerprint, place.ordinal, distance)
+                    found[i][place.entry_id].append(hit)
         return found
 
     def _radius(self, algorithm: Algorithm) -> int:
@@ -242,9 +253,22 @@ class Matcher:
             media_type=entry.media_type,
             description=entry.description,
             contributor=entry.contributor,
+            algorithm=best[0].fingerprint.algorithm,
+            variant=best[0].fingerprint.variant,
+            confidence=self._confidence(best[0]),
             evidence=tuple(_evidence(hit, entry.fingerprints) for hit in best),
             coverage=coverage if entry.media_type is MediaType.VIDEO else None,
         )
+
+    def _confidence(self, best: _Hit) -> Confidence:
+        """A class by thirds of the radius, so that it tells little of the distance."""
+        algorithm = best.fingerprint.algorithm
+        if algorithm.is_digest:
+            return Confidence.EXACT
+        share = best.distance / max(self._radius(algorithm), 1)
+        if share <= 1 / 3:
+            return Confidence.NEAR_CERTAIN
+        return Confidence.LIKELY if share <= 2 / 3 else Confidence.WEAK
 
     def _is_enough(self, coverage: Coverage, known_type: MediaType) -> bool:
         # A known picture is not a clip: it must fill the upload, not flash by in it.
@@ -271,7 +295,7 @@ def _has_pdq(fingerprints: Sequence[Fingerprint]) -> bool:
 def _match_rank(match: Match) -> tuple[bool, int, float]:
     coverage = match.coverage
     share = coverage.known_percent + coverage.upload_percent if coverage else 0
-    return not match.is_exact, match.best.distance, -share
+    return not match.is_exact, match.evidence[0].distance, -share
 
 
 def _coverage(

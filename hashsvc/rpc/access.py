@@ -1,14 +1,16 @@
 """What each method needs of its caller, and who the caller is. What is not listed is denied."""
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
 import grpc.aio
 
+from hashsvc import testpattern
 from hashsvc.access.directory import Directory
 from hashsvc.errors import PermissionDenied, Unauthenticated
 from hashsvc.lists import rules
-from hashsvc.model import OPERATOR, Caller, Role
+from hashsvc.model import OPERATOR, Caller, Grant, Role
 
 _MATCH, _LISTS = "/hashsvc.v1.MatchService", "/hashsvc.v1.ListService"
 _ADMIN = "/hashsvc.v1.AdminService"
@@ -122,6 +124,21 @@ def check_may_see(list_name: str) -> None:
     """
     if not may_see(list_name):
         raise rules.no_list(list_name)
+
+
+def may_match() -> Callable[[str], bool] | None:
+    """Which lists, by name, the caller's checks look at; None for all."""
+    who = caller()
+    if Grant(Role.CHECK) in who.grants or Grant(Role.CHECK, "*") in who.grants:
+        return None
+    # The test pattern is there for everybody.
+    return lambda name: name == testpattern.LIST or who.may(Role.CHECK, name)
+
+
+def may_see_evidence(list_name: str) -> bool:
+    """Tell whether the caller sees how a match in a list came about."""
+    who = caller()
+    return may_see(list_name) or who.may(Role.REVIEW) or list_name == testpattern.LIST
 
 
 def sender() -> str:

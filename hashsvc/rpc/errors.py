@@ -30,6 +30,7 @@ _CODES: tuple[tuple[type[errors.HashsvcError], int], ...] = (
     (errors.MediaTooLarge, code_pb2.RESOURCE_EXHAUSTED),
     (errors.RequestError, code_pb2.INVALID_ARGUMENT),
     (errors.Overloaded, code_pb2.RESOURCE_EXHAUSTED),
+    (errors.ProbingSuspected, code_pb2.RESOURCE_EXHAUSTED),
     (errors.NodeBusy, code_pb2.UNAVAILABLE),
     (errors.HashsvcError, code_pb2.INTERNAL),
 )

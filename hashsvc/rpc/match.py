@@ -6,22 +6,34 @@ from time import perf_counter
 from typing import Any
 
 import grpc.aio
+import structlog
 
 from hashsvc import translate
+from hashsvc.access.probing import Probing
 from hashsvc.config import Limits, Matching
-from hashsvc.errors import HashsvcError, InvalidRequest, MediaError, MediaUnreadable
+from hashsvc.errors import (
+    HashsvcError,
+    InvalidRequest,
+    MediaError,
+    MediaUnreadable,
+    ProbingSuspected,
+)
 from hashsvc.lists import rules
 from hashsvc.lists.indexer import Indexer
+from hashsvc.matching.disclosure import disclosed
 from hashsvc.matching.matcher import Matcher, Query
 from hashsvc.media import FOR_CHECKS, DecoderPool
 from hashsvc.metrics import Metrics
 from hashsvc.model import MediaType, Outcome, UndeterminedReason, Verdict
+from hashsvc.rpc import access
 from hashsvc.rpc.errors import status
 from hashsvc.rpc.threads import Threads
 from hashsvc.rpc.uploads import Uploads
 from hashsvc.tokens import Revisions
 from hashsvc.v1 import match_service_pb2 as pb
 from hashsvc.v1.match_service_pb2_grpc import MatchServiceServicer
+
+_log = structlog.get_logger()
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -54,6 +66,7 @@ class MatchServicer(MatchServiceServicer):
         self._metrics = metrics
         self._limits = limits
         self._wait_s = matching.wait_for_revision_s
+        self._probing = Probing(limits.max_near_per_entry)
 
     async def Check(self, request: pb.CheckRequest, context: Context) -> pb.CheckResponse:
         """Check fingerprints."""
@@ -62,7 +75,7 @@ class MatchServicer(MatchServiceServicer):
         read = perf_counter()
         (verdict,) = await self._judge([query])
         matched = perf_counter()
-        response = pb.CheckResponse(verdict=translate.verdict_to_proto(verdict))
+        response = pb.CheckResponse(verdict=self._to_proto(query, verdict))
         # Counted once the answer is on its way.
         moments = (started, read, matched, perf_counter())
         asyncio.get_running_loop().call_soon(self._metrics.checked, *moments)
@@ -79,14 +92,19 @@ class MatchServicer(MatchServiceServicer):
             except MediaError as error:
                 return await self._check_unreadable(error, is_behind=is_behind)
         query = Query(
-            found.media_type, found.fingerprints, found.limitation, found.detail, is_behind
+            found.media_type,
+            found.fingerprints,
+            found.limitation,
+            found.detail,
+            is_behind,
+            access.may_match(),
         )
         (verdict,) = await self._judge([query])
         if found.limitation is UndeterminedReason.UNREADABLE and not verdict.matches:
             # Half a picture that is not known says nothing of the whole.
             raise MediaUnreadable(found.detail)
         return pb.CheckMediaResponse(
-            verdict=translate.verdict_to_proto(verdict),
+            verdict=self._to_proto(query, verdict),
             media_type=translate.media_type_to_proto(found.media_type),
         )
 
@@ -110,10 +128,12 @@ class MatchServicer(MatchServiceServicer):
     ) -> pb.CheckMediaResponse:
         """Answer for a file that cannot be decoded: it may still be known by its digests."""
         if error.digests:
-            query = Query(MediaType.IMAGE, error.digests, is_behind=is_behind)
+            query = Query(
+                MediaType.IMAGE, error.digests, is_behind=is_behind, may_match=access.may_match()
+            )
             (verdict,) = await self._judge([query])
             if verdict.outcome is Outcome.MATCH:
-                return pb.CheckMediaResponse(verdict=translate.verdict_to_proto(verdict))
+                return pb.CheckMediaResponse(verdict=self._to_proto(query, verdict))
         raise error
 
     async def _check_batch(
@@ -130,13 +150,44 @@ class MatchServicer(MatchServiceServicer):
                 results.append(None)
             except HashsvcError as error:
                 results.append(pb.CheckResult(error=status(error)))
-        verdicts = iter(await self._judge(queries))
+        judged = iter(zip(queries, await self._judge(queries), strict=True))
         return pb.CheckBatchResponse(
-            results=[
-                result or pb.CheckResult(verdict=translate.verdict_to_proto(next(verdicts)))
-                for result in results
-            ]
+            results=[result or self._result(*next(judged)) for result in results]
         )
+
+    def _result(self, query: Query, verdict: Verdict) -> pb.CheckResult:
+        try:
+            return pb.CheckResult(verdict=self._to_proto(query, verdict))
+        except HashsvcError as error:
+            return pb.CheckResult(error=status(error))
+
+    def _to_proto(self, query: Query, verdict: Verdict) -> pb.Verdict:
+        """Write what the caller may see of a verdict."""
+        if verdict.matches or verdict.exemptions:
+            self._notice_probing(query, verdict)
+            verdict = disclosed(verdict, access.may_see_evidence)
+        return translate.verdict_to_proto(verdict)
+
+    def _notice_probing(self, query: Query, verdict: Verdict) -> None:
+        """Refuse an upload of a caller that comes near one entry with too many different files.
+
+        Raises:
+            ProbingSuspected: it does.
+        """
+        partner = access.caller().partner
+        for match in verdict.matches:
+            if match.is_exact or access.may_see_evidence(match.list_name):
+                continue
+            values = (fingerprint.value for fingerprint in query.fingerprints)
+            wait_s, is_first = self._probing.note(partner, match.entry, values)
+            if is_first:
+                self._metrics.probing_suspected(partner)
+                _log.warning("probing suspected", partner=partner, entry=match.entry)
+            if wait_s:
+                raise ProbingSuspected(
+                    "too many different files near one known entry within an hour",
+                    retry_after_s=wait_s,
+                )
 
     async def _query(self, request: pb.CheckRequest, context: Context) -> Query:
         most = self._limits.max_check_fingerprints
@@ -149,6 +200,7 @@ class MatchServicer(MatchServiceServicer):
             fingerprints,
             translate.limitation_from_proto(request.limitation),
             is_behind=await self._is_behind(request.min_revision, context),
+            may_match=access.may_match(),
         )
 
     async def _is_behind(self, min_revision: str, context: Context) -> bool:

@@ -31,8 +31,9 @@ from hashsvc.store.times import to_time, to_us
 
 
 class IndexedRow(NamedTuple):
-    """One fingerprint to index: which entry's, its place there, and its value."""
+    """One fingerprint to index: which list's and entry's, its place there, and its value."""
 
+    list_id: int
     entry_id: int
     ordinal: int
     algorithm: str
@@ -44,12 +45,12 @@ class IndexedRow(NamedTuple):
 class IndexChanges:
     """What the log from one position to `position` means for an index.
 
-    `removed` is (entry id, number of its fingerprints); apply it after `added`.
+    `removed` is (list id, entry id, number of its fingerprints); apply it after `added`.
     """
 
     position: int
     added: Sequence[IndexedRow]
-    removed: Sequence[tuple[int, int]]
+    removed: Sequence[tuple[int, int, int]]
 
 
 class Store:
@@ -105,6 +106,12 @@ class Store:
             rows = connection.execute(query.order_by(schema.lists.c.name).limit(limit)).all()
         return [_hash_list(row) for row in rows]
 
+    def list_names(self) -> dict[int, str]:
+        """Return the names of all lists by id."""
+        with self._engine.begin() as connection:
+            rows = connection.execute(sa.select(schema.lists.c.id, schema.lists.c.name)).all()
+        return {row.id: row.name for row in rows}
+
     def get_entry(self, list_name: str, sequence: int) -> Entry | None:
         """Return one entry with its fingerprints."""
         with self._engine.begin() as connection:
@@ -156,6 +163,7 @@ class Store:
                 return IndexChanges(after, (), ())
             rows = connection.execute(
                 sa.select(
+                    entry.c.list_id,
                     print_.c.entry_id,
                     print_.c.ordinal,
                     print_.c.algorithm,
@@ -170,12 +178,12 @@ class Store:
             # The driver's rows are named tuples too; a million copies would take a second.
             added = cast(Sequence[IndexedRow], rows.all())
             removed = connection.execute(
-                sa.select(entry.c.id, entry.c.fingerprint_count)
+                sa.select(entry.c.list_id, entry.c.id, entry.c.fingerprint_count)
                 .join(log, log.c.entry_id == entry.c.id)
                 .where(log.c.position > after, log.c.position <= until)
                 .where(log.c.kind == _KINDS[EntryWithdrawn])
             ).all()
-        return IndexChanges(until, added, [(row[0], row[1]) for row in removed])
+        return IndexChanges(until, added, [(row[0], row[1], row[2]) for row in removed])
 
 
 class WriteTransaction:
@@ -212,6 +220,11 @@ class WriteTransaction:
         """Drop the answers to requests made before a time."""
         old = schema.requests.c.create_time < to_us(before)
         self._connection.execute(sa.delete(schema.requests).where(old))
+
+    def count_lists(self) -> int:
+        """Return how many lists there are."""
+        count = sa.select(sa.func.count()).select_from(schema.lists)
+        return int(self._connection.execute(count).scalar_one())
 
     def create_list(self, name: str, kind: ListKind, purpose: str, now: datetime) -> HashList:
         """Create a list; its name must be free."""

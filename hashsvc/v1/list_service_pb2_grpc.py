@@ -35,6 +35,11 @@ class ListServiceStub(object):
 
     Every answer carries a `revision`: an opaque token for the position in this node's logs that it
     was made at. After a write, checks at this node see the change.
+
+    Writing needs the role `contribute` for the list, reading `follow` or `contribute`; a list that the
+    caller may not read is as if it were not there. All methods may also end with UNAUTHENTICATED (no
+    credential that counts: get one), PERMISSION_DENIED (the role is not granted: ask the node's
+    administrators), and RESOURCE_EXHAUSTED with RetryInfo (too many calls: come back then).
     """
 
     def __init__(self, channel):
@@ -95,6 +100,11 @@ class ListServiceServicer(object):
 
     Every answer carries a `revision`: an opaque token for the position in this node's logs that it
     was made at. After a write, checks at this node see the change.
+
+    Writing needs the role `contribute` for the list, reading `follow` or `contribute`; a list that the
+    caller may not read is as if it were not there. All methods may also end with UNAUTHENTICATED (no
+    credential that counts: get one), PERMISSION_DENIED (the role is not granted: ask the node's
+    administrators), and RESOURCE_EXHAUSTED with RetryInfo (too many calls: come back then).
     """
 
     def CreateList(self, request, context):
@@ -245,6 +255,11 @@ class ListService(object):
 
     Every answer carries a `revision`: an opaque token for the position in this node's logs that it
     was made at. After a write, checks at this node see the change.
+
+    Writing needs the role `contribute` for the list, reading `follow` or `contribute`; a list that the
+    caller may not read is as if it were not there. All methods may also end with UNAUTHENTICATED (no
+    credential that counts: get one), PERMISSION_DENIED (the role is not granted: ask the node's
+    administrators), and RESOURCE_EXHAUSTED with RetryInfo (too many calls: come back then).
     """
 
     @staticmethod

@@ -35,6 +35,14 @@ class Action(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ACTION_LOG: _ClassVar[Action]
     ACTION_REVIEW: _ClassVar[Action]
     ACTION_BLOCK: _ClassVar[Action]
+
+class Confidence(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CONFIDENCE_UNSPECIFIED: _ClassVar[Confidence]
+    CONFIDENCE_EXACT: _ClassVar[Confidence]
+    CONFIDENCE_NEAR_CERTAIN: _ClassVar[Confidence]
+    CONFIDENCE_LIKELY: _ClassVar[Confidence]
+    CONFIDENCE_WEAK: _ClassVar[Confidence]
 OUTCOME_UNSPECIFIED: Outcome
 OUTCOME_NO_MATCH: Outcome
 OUTCOME_MATCH: Outcome
@@ -49,6 +57,11 @@ ACTION_ALLOW: Action
 ACTION_LOG: Action
 ACTION_REVIEW: Action
 ACTION_BLOCK: Action
+CONFIDENCE_UNSPECIFIED: Confidence
+CONFIDENCE_EXACT: Confidence
+CONFIDENCE_NEAR_CERTAIN: Confidence
+CONFIDENCE_LIKELY: Confidence
+CONFIDENCE_WEAK: Confidence
 
 class Evidence(_message.Message):
     __slots__ = ("algorithm", "distance", "variant", "upload_time_offset", "known_time_offset")
@@ -81,7 +94,7 @@ class Coverage(_message.Message):
     def __init__(self, upload_matched_seconds: _Optional[int] = ..., upload_total_seconds: _Optional[int] = ..., known_matched_seconds: _Optional[int] = ..., known_total_seconds: _Optional[int] = ..., upload_percent: _Optional[float] = ..., known_percent: _Optional[float] = ...) -> None: ...
 
 class Match(_message.Message):
-    __slots__ = ("entry", "list", "media_type", "algorithm", "distance", "variant", "labels", "entities", "basis", "severity", "incident", "contributor", "evidence", "coverage")
+    __slots__ = ("entry", "list", "media_type", "algorithm", "distance", "variant", "labels", "entities", "basis", "severity", "incident", "contributor", "evidence", "coverage", "confidence")
     ENTRY_FIELD_NUMBER: _ClassVar[int]
     LIST_FIELD_NUMBER: _ClassVar[int]
     MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
@@ -96,6 +109,7 @@ class Match(_message.Message):
     CONTRIBUTOR_FIELD_NUMBER: _ClassVar[int]
     EVIDENCE_FIELD_NUMBER: _ClassVar[int]
     COVERAGE_FIELD_NUMBER: _ClassVar[int]
+    CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
     entry: str
     list: str
     media_type: _types_pb2.MediaType
@@ -110,7 +124,8 @@ class Match(_message.Message):
     contributor: str
     evidence: _containers.RepeatedCompositeFieldContainer[Evidence]
     coverage: Coverage
-    def __init__(self, entry: _Optional[str] = ..., list: _Optional[str] = ..., media_type: _Optional[_Union[_types_pb2.MediaType, str]] = ..., algorithm: _Optional[_Union[_types_pb2.Algorithm, str]] = ..., distance: _Optional[int] = ..., variant: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., entities: _Optional[_Iterable[str]] = ..., basis: _Optional[_Union[_types_pb2.Basis, str]] = ..., severity: _Optional[_Union[_types_pb2.Severity, str]] = ..., incident: _Optional[str] = ..., contributor: _Optional[str] = ..., evidence: _Optional[_Iterable[_Union[Evidence, _Mapping]]] = ..., coverage: _Optional[_Union[Coverage, _Mapping]] = ...) -> None: ...
+    confidence: Confidence
+    def __init__(self, entry: _Optional[str] = ..., list: _Optional[str] = ..., media_type: _Optional[_Union[_types_pb2.MediaType, str]] = ..., algorithm: _Optional[_Union[_types_pb2.Algorithm, str]] = ..., distance: _Optional[int] = ..., variant: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., entities: _Optional[_Iterable[str]] = ..., basis: _Optional[_Union[_types_pb2.Basis, str]] = ..., severity: _Optional[_Union[_types_pb2.Severity, str]] = ..., incident: _Optional[str] = ..., contributor: _Optional[str] = ..., evidence: _Optional[_Iterable[_Union[Evidence, _Mapping]]] = ..., coverage: _Optional[_Union[Coverage, _Mapping]] = ..., confidence: _Optional[_Union[Confidence, str]] = ...) -> None: ...
 
 class Verdict(_message.Message):
     __slots__ = ("outcome", "undetermined_reason", "detail", "action", "matches", "total_matches", "exemptions", "searched", "revision", "check_time")

@@ -28,6 +28,12 @@ if _version_not_supported:
 class MatchServiceStub(object):
     """Answers whether media is known. A check reads no database and no disk when nothing matches, and
     stores nothing: neither the media nor its fingerprints.
+
+    All methods need the role `check`, and look at the lists that it is granted for. What a caller sees
+    of a match in a list that it may not read is said at Match. All may also end with UNAUTHENTICATED
+    (no credential that counts: get one), PERMISSION_DENIED (the role is not granted: ask the node's
+    administrators), and RESOURCE_EXHAUSTED with PROBING_SUSPECTED (too many different files near one
+    entry: `RetryInfo` says when).
     """
 
     def __init__(self, channel):
@@ -56,6 +62,12 @@ class MatchServiceStub(object):
 class MatchServiceServicer(object):
     """Answers whether media is known. A check reads no database and no disk when nothing matches, and
     stores nothing: neither the media nor its fingerprints.
+
+    All methods need the role `check`, and look at the lists that it is granted for. What a caller sees
+    of a match in a list that it may not read is said at Match. All may also end with UNAUTHENTICATED
+    (no credential that counts: get one), PERMISSION_DENIED (the role is not granted: ask the node's
+    administrators), and RESOURCE_EXHAUSTED with PROBING_SUSPECTED (too many different files near one
+    entry: `RetryInfo` says when).
     """
 
     def Check(self, request, context):
@@ -131,6 +143,12 @@ def add_MatchServiceServicer_to_server(servicer, server):
 class MatchService(object):
     """Answers whether media is known. A check reads no database and no disk when nothing matches, and
     stores nothing: neither the media nor its fingerprints.
+
+    All methods need the role `check`, and look at the lists that it is granted for. What a caller sees
+    of a match in a list that it may not read is said at Match. All may also end with UNAUTHENTICATED
+    (no credential that counts: get one), PERMISSION_DENIED (the role is not granted: ask the node's
+    administrators), and RESOURCE_EXHAUSTED with PROBING_SUSPECTED (too many different files near one
+    entry: `RetryInfo` says when).
     """
 
     @staticmethod

@@ -76,6 +76,12 @@ _MatchServiceCheckBatchType = typing_extensions.TypeVar(
 class MatchServiceStub(typing.Generic[_MatchServiceCheckType, _MatchServiceCheckMediaType, _MatchServiceCheckBatchType]):
     """Answers whether media is known. A check reads no database and no disk when nothing matches, and
     stores nothing: neither the media nor its fingerprints.
+
+    All methods need the role `check`, and look at the lists that it is granted for. What a caller sees
+    of a match in a list that it may not read is said at Match. All may also end with UNAUTHENTICATED
+    (no credential that counts: get one), PERMISSION_DENIED (the role is not granted: ask the node's
+    administrators), and RESOURCE_EXHAUSTED with PROBING_SUSPECTED (too many different files near one
+    entry: `RetryInfo` says when).
     """
 
     @typing.overload
@@ -163,6 +169,12 @@ MatchServiceAsyncStub: typing_extensions.TypeAlias = MatchServiceStub[
 class MatchServiceServicer(metaclass=abc.ABCMeta):
     """Answers whether media is known. A check reads no database and no disk when nothing matches, and
     stores nothing: neither the media nor its fingerprints.
+
+    All methods need the role `check`, and look at the lists that it is granted for. What a caller sees
+    of a match in a list that it may not read is said at Match. All may also end with UNAUTHENTICATED
+    (no credential that counts: get one), PERMISSION_DENIED (the role is not granted: ask the node's
+    administrators), and RESOURCE_EXHAUSTED with PROBING_SUSPECTED (too many different files near one
+    entry: `RetryInfo` says when).
     """
 
     @abc.abstractmethod

@@ -190,7 +190,7 @@ def test_ids_that_are_none(office: Office, partner_id: str) -> None:
     [
         "",
         "boss",
-        "check:a/b",
+        "admin:a/b",
         "contribute:",
         "contribute:acme",
         "follow:*/known",

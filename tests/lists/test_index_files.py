@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hashsvc.config import Limits
-from hashsvc.lists.indexer import Indexer, entry_and_ordinal
+from hashsvc.lists.indexer import Indexer, Place
 from hashsvc.lists.ledger import Ledger
 from hashsvc.model import Algorithm, EntryDraft, Fingerprint, ListKind, MediaType
 from hashsvc.store.store import Store
@@ -71,10 +71,10 @@ class Desk:
         """Withdraw the entry of that sequence."""
         self.ledger.withdraw_entry(f"{LIST}#{sequence}", "mistake", request_id=f"gone-{sequence}")
 
-    def found(self, indexer: Indexer) -> set[tuple[Algorithm, int, int]]:
+    def found(self, indexer: Indexer) -> set[tuple[Algorithm, Place]]:
         """All that a search for each fingerprint that was ever added finds."""
         return {
-            (algorithm, *entry_and_ordinal(key))
+            (algorithm, Place.of(key))
             for number in range(self.added)
             for algorithm, value in ((f.algorithm, f.value) for f in draft(number).fingerprints)
             for key in indexer.search(algorithm, [value], 0).key.tolist()

@@ -110,7 +110,7 @@ def test_pdq_matches_up_to_the_radius(desk: Desk, distance: int) -> None:
     verdict = desk.check(pdq(flip(PDQ, distance)))
     assert verdict.outcome is Outcome.MATCH
     (match,) = verdict.matches
-    assert (match.entry, match.best.distance, match.best.algorithm) == (name, distance, "pdq")
+    assert (match.entry, match.distance, match.algorithm) == (name, distance, "pdq")
     assert (match.description, match.contributor) == (description, "acme")
     assert verdict.revision == f"{desk.store.node_id}.1"
 
@@ -179,7 +179,7 @@ def test_phash_speaks_only_for_entries_without_pdq(desk: Desk) -> None:
     )
     near = Fingerprint(Algorithm.PHASH, flip(PHASH, 8))
     verdict = desk.check(near, pdq(PDQ))
-    assert [(m.entry, m.best.distance) for m in verdict.matches] == [(only, 8)]
+    assert [(m.entry, m.distance) for m in verdict.matches] == [(only, 8)]
     assert {m.entry for m in desk.check(near).matches} == {only, both}
     assert desk.check(Fingerprint(Algorithm.PHASH, flip(PHASH, 9))).outcome is Outcome.NO_MATCH
 
@@ -200,7 +200,7 @@ def test_a_limit_on_matches_is_told(desk: Desk) -> None:
     """The best are kept, and the total counts the rest."""
     desk.add("acme/known", *(pdq_draft(flip(PDQ, d, seed=d)) for d in range(10)))
     verdict = desk.check(pdq(PDQ))
-    assert [match.best.distance for match in verdict.matches] == [0, 1, 2]
+    assert [match.distance for match in verdict.matches] == [0, 1, 2]
     assert verdict.total_matches == 10
 
 
@@ -209,7 +209,7 @@ def test_exemptions_are_told_and_soften_the_action(desk: Desk) -> None:
     desk.add("press/exempt", pdq_draft(flip(PDQ, 3)))
     verdict = desk.check(pdq(PDQ))
     assert (verdict.outcome, verdict.action) == (Outcome.NO_MATCH, Action.ALLOW)
-    assert [match.best.distance for match in verdict.exemptions] == [3]
+    assert [match.distance for match in verdict.exemptions] == [3]
     desk.add("acme/known", pdq_draft(PDQ))
     verdict = desk.check(pdq(PDQ))
     assert (verdict.outcome, verdict.action) == (Outcome.MATCH, Action.LOG)
@@ -246,7 +246,7 @@ def test_a_clip_of_a_known_video_matches(desk: Desk) -> None:
         100,
         20,
     )
-    assert (match.best.upload_time_ms, match.best.known_time_ms) == (0, 5000)
+    assert (match.evidence[0].upload_time_ms, match.evidence[0].known_time_ms) == (0, 5000)
 
 
 def test_a_known_clip_inside_a_long_upload_matches(desk: Desk) -> None:
@@ -299,7 +299,7 @@ def test_a_picture_out_of_a_known_video_matches(desk: Desk) -> None:
     known = frames(20)
     desk.add("acme/known", video(known))
     (match,) = desk.check(pdq(known[7])).matches
-    assert (match.media_type, match.best.known_time_ms) == (MediaType.VIDEO, 7000)
+    assert (match.media_type, match.evidence[0].known_time_ms) == (MediaType.VIDEO, 7000)
 
 
 def test_a_known_picture_flashing_by_in_a_video_is_no_match(desk: Desk) -> None:

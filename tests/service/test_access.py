@@ -2,6 +2,7 @@
 
 import queue
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ import grpc
 import pytest
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message_factory import GetMessageClass
+from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
+from grpc_status import rpc_status
 
-from hashsvc import translate
+from hashsvc import testpattern, translate
 from hashsvc.access import certificates
 from hashsvc.access.directory import Directory, read_grant
 from hashsvc.app import Node
@@ -26,7 +29,7 @@ from hashsvc.v1 import admin_service_pb2, list_service_pb2, match_service_pb2
 from hashsvc.v1.admin_service_pb2_grpc import AdminServiceStub
 from hashsvc.v1.list_service_pb2_grpc import ListServiceStub
 from hashsvc.v1.match_service_pb2_grpc import MatchServiceStub
-from tests.harness import pdq_draft, running_node
+from tests.harness import flip, pdq_draft, running_node
 
 SERVICES: tuple[ServiceDescriptor, ...] = (
     *match_service_pb2.DESCRIPTOR.services_by_name.values(),
@@ -40,6 +43,7 @@ PARTNERS = {
     "hub": ["admin"],
     "acme": ["check", "contribute"],
     "bolt": ["check", "follow:acme/known", "contribute:acme/shared"],
+    "eve": ["check:acme/known"],
     "nix": [],
 }
 
@@ -184,6 +188,7 @@ def test_each_does_what_it_may(town: Town) -> None:
         "hub": [],
         "acme": ["acme/known", "acme/shared"],
         "bolt": ["acme/known", "acme/shared"],
+        "eve": [],
         "nix": [],
     }
 
@@ -211,6 +216,79 @@ def test_what_one_may_not_see_is_not_there(town: Town) -> None:
     assert refused(lambda: town.lists.WithdrawEntry(hidden, **town.by("bolt"))) is (
         grpc.StatusCode.PERMISSION_DENIED
     )
+
+
+def test_who_may_only_check_sees_what_a_decision_needs(town: Town) -> None:
+    """No distance, no evidence, no contributor; who may read the list sees them."""
+    near = near_request(1, 12)
+    (full,) = town.match.Check(near, **town.by("bolt")).verdict.matches[:1]
+    assert (full.entry, full.distance, full.contributor) == ("acme/known#1", 12, "acme")
+    assert full.evidence[0].distance == 12
+    (match,) = town.match.Check(near, **town.by("eve")).verdict.matches
+    assert (match.entry, list(match.labels)) == ("acme/known#1", ["propaganda"])
+    assert match.confidence == match_service_pb2.CONFIDENCE_LIKELY
+    assert not match.HasField("distance")
+    assert (match.contributor, len(match.evidence), match.HasField("coverage")) == ("", 0, False)
+    batch = match_service_pb2.CheckBatchRequest(checks=[near])
+    (answer,) = town.match.CheckBatch(iter([batch]), **town.by("eve"))
+    assert not answer.results[0].verdict.matches[0].HasField("distance")
+
+
+def test_lists_that_a_partner_does_not_check_against(town: Town) -> None:
+    """What is only in those is no match, nor is it counted; the test pattern is for everybody."""
+    list(town.lists.AddEntries(iter([add("acme/shared", 5)]), **town.by("acme")))
+    assert town.match.Check(check(5), **town.by("bolt")).verdict.matches
+    verdict = town.match.Check(check(5), **town.by("eve")).verdict
+    assert verdict.outcome == match_service_pb2.OUTCOME_NO_MATCH
+    assert (len(verdict.matches), verdict.total_matches) == (0, 0)
+    both = town.match.Check(check(1), **town.by("eve")).verdict
+    assert [match.list for match in both.matches] == ["acme/known"]
+    assert both.total_matches == 1
+    digests = translate.check_request(MediaType.IMAGE, testpattern.ENTRY.fingerprints, None, "")
+    (pattern,) = town.match.Check(digests, **town.by("eve")).verdict.matches
+    assert pattern.list == "hashsvc/test"
+    assert pattern.evidence
+
+
+def near_request(number: int, bits: int, seed: int = 0) -> match_service_pb2.CheckRequest:
+    """A check of what differs in so many bits from what `add` adds."""
+    fingerprint = pdq_draft(number).fingerprints[0]
+    changed = replace(fingerprint, value=flip(fingerprint.value, bits, seed))
+    return translate.check_request(MediaType.IMAGE, [changed], None, "")
+
+
+def test_probing_is_noticed_and_held_up(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Different files near one entry, past the limit; repeats, copies, others are not held up."""
+    keys = set_up(tmp_path / "data")
+    limits = {"max_near_per_entry": 3}
+    with running_node(tmp_path / "data", authentication=True, limits=limits) as address:
+        town = Town(address, keys)
+        town.lists.CreateList(create("acme/known"), **town.by("acme"))
+        list(town.lists.AddEntries(iter([add("acme/known", 1)]), **town.by("acme")))
+        list(town.lists.AddEntries(iter([add("acme/known", 2)]), **town.by("acme")))
+        for seed in (0, 1, 2, 1, 0):
+            assert town.match.Check(near_request(1, 9, seed), **town.by("eve")).verdict.matches
+        with pytest.raises(grpc.RpcError) as caught:
+            town.match.Check(near_request(1, 9, 3), **town.by("eve"))
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        status = rpc_status.from_call(caught.value)
+        assert status is not None
+        info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
+        assert status.details[0].Unpack(info)
+        assert status.details[1].Unpack(retry)
+        assert info.reason == "PROBING_SUSPECTED"
+        assert 3_500 < retry.retry_delay.seconds <= 3_600
+        checks = [near_request(1, 9, 4), near_request(2, 9), check(3)]
+        batch = match_service_pb2.CheckBatchRequest(checks=checks)
+        (answer,) = town.match.CheckBatch(iter([batch]), **town.by("eve"))
+        kinds = [result.WhichOneof("result") for result in answer.results]
+        assert kinds == ["error", "verdict", "verdict"]
+        for seed in range(10):
+            assert town.match.Check(near_request(1, 9, seed), **town.by("bolt")).verdict.matches
+        town.channel.close()
+    logged = capfd.readouterr().out
+    assert logged.count("probing suspected") == 1
+    assert "acme/known#1" in logged
 
 
 def test_request_ids_of_partners_never_meet(town: Town) -> None:

@@ -62,8 +62,8 @@ def test_altered_copies_match_and_other_pictures_do_not(node: str, shared_media:
             image.resize((400, 260)).save(copy, "JPEG", quality=40)
         verdict = client.check_media(BytesIO(copy.getvalue()))
         assert verdict.outcome is Outcome.MATCH
-        assert verdict.matches[0].best.algorithm is Algorithm.PDQ
-        assert 0 < verdict.matches[0].best.distance <= 31
+        assert verdict.matches[0].algorithm is Algorithm.PDQ
+        assert 0 < (verdict.matches[0].distance or 0) <= 31
         other = shared_media / "images" / "kodak_2.jpg"
         assert client.check_file(other).outcome is Outcome.NO_MATCH
         assert client.check_file(other, send_media=True).outcome is Outcome.NO_MATCH

@@ -123,7 +123,7 @@ def test_an_unreadable_file_is_still_known_by_its_digest(strict_node: str) -> No
         client.create_list("acme/known")
         client.add_entries("acme/known", [EntryDraft(MediaType.IMAGE, (digest,), PROPAGANDA)])
         verdict = client.check_media(BytesIO(data))
-        assert verdict.matches[0].best.algorithm is Algorithm.SHA256
+        assert verdict.matches[0].algorithm is Algorithm.SHA256
 
 
 def test_a_known_picture_cut_short_still_matches(strict_node: str) -> None:
@@ -132,7 +132,7 @@ def test_a_known_picture_cut_short_still_matches(strict_node: str) -> None:
     with Client(strict_node) as client:
         verdict = client.check_media(BytesIO(data[:-200]))
         assert verdict.outcome is Outcome.MATCH
-        assert verdict.matches[0].best.algorithm is Algorithm.PDQ
+        assert verdict.matches[0].algorithm is Algorithm.PDQ
 
 
 def test_a_picture_of_several_pages_is_undetermined(strict_node: str) -> None:

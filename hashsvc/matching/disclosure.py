@@ -1,0 +1,26 @@
+"""Disclosure: what of a verdict a caller may see. No I/O.
+
+Exact distances would let somebody who tries many files climb towards a known hash, and the frames
+that matched would show what it looks like. Who may read a list sees all; who may only check against
+it sees what a decision needs.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from hashsvc.model import Match, Verdict
+
+
+def disclosed(verdict: Verdict, may_see: Callable[[str], bool]) -> Verdict:
+    """Return the verdict with the evidence of the lists that the caller may see, by name."""
+    return replace(
+        verdict,
+        matches=tuple(_disclosed(match, may_see) for match in verdict.matches),
+        exemptions=tuple(_disclosed(match, may_see) for match in verdict.exemptions),
+    )
+
+
+def _disclosed(match: Match, may_see: Callable[[str], bool]) -> Match:
+    if may_see(match.list_name):
+        return match
+    return replace(match, contributor="", evidence=(), coverage=None)
