@@ -9,6 +9,7 @@ from typing import Self
 import structlog
 
 from hashsvc import testpattern
+from hashsvc.access.audit import AuditLog
 from hashsvc.access.directory import Directory
 from hashsvc.config import Settings, check_addresses
 from hashsvc.errors import ConfigError
@@ -60,6 +61,7 @@ class Node:
         self.metrics_url = ""
         self._store: Store | None = None
         self._indexer: Indexer | None = None
+        self._around: AroundCalls | None = None
         self._saving: asyncio.Task[None] | None = None
 
     @property
@@ -109,8 +111,15 @@ class Node:
                 f"one with `hashsvc partners first-admin ID --data {settings.data}`"
             )
         gate = Gate(directory if settings.authentication else None)
+        audit = await self._threads.write(AuditLog, store.audit)
+        around = self._around = AroundCalls(
+            gate,
+            self._admission,
+            self._metrics,
+            lambda call: self._threads.write(audit.append, call),
+        )
         self._server.add(
-            AroundCalls(gate, self._admission, self._metrics),
+            around,
             MatchServicer(
                 matcher,
                 indexer,
@@ -123,7 +132,7 @@ class Node:
                 matching=settings.matching,
             ),
             ListServicer(ledger, store, self._threads, revisions),
-            AdminServicer(directory, self._threads),
+            AdminServicer(directory, audit, self._threads),
         )
         self._metrics.watch(indexer, store.log_size, lambda: self._admission.is_ready)
         if settings.metrics:
@@ -155,6 +164,8 @@ class Node:
     async def close(self) -> None:
         """Stop taking calls, let those under way end, and close everything. Safe to repeat."""
         await self._server.stop(self._settings.drain_s)
+        if self._around is not None:
+            await self._around.settle()
         self._metrics.close()
         await self._decoders.close()
         if self._saving is not None:

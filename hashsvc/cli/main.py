@@ -5,7 +5,18 @@ import sys
 import typer
 
 from hashsvc import __version__
-from hashsvc.cli import certs, check, contribute, demo, hashing, lists, partners, selftest, serve
+from hashsvc.cli import (
+    audit,
+    certs,
+    check,
+    contribute,
+    demo,
+    hashing,
+    lists,
+    partners,
+    selftest,
+    serve,
+)
 from hashsvc.cli.output import ERROR, errors
 from hashsvc.errors import HashsvcError
 
@@ -28,6 +39,7 @@ app.command("selftest")(selftest.selftest)
 app.add_typer(partners.partners, name="partners")
 app.add_typer(partners.keys, name="keys")
 app.add_typer(certs.certs, name="certs")
+app.add_typer(audit.audit, name="audit")
 
 
 def _show_version(value: bool) -> None:

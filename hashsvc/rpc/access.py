@@ -7,6 +7,7 @@ from typing import Any
 import grpc.aio
 
 from hashsvc import testpattern
+from hashsvc.access.audit import Audited
 from hashsvc.access.directory import Directory
 from hashsvc.errors import PermissionDenied, Unauthenticated
 from hashsvc.lists import rules
@@ -44,9 +45,21 @@ NEEDS: dict[str, Role | str] = {
     f"{_ADMIN}/AddCertificate": Role.ADMIN,
     f"{_ADMIN}/RevokeCredential": Role.ADMIN,
     f"{_ADMIN}/ListCredentials": Role.ADMIN,
+    f"{_ADMIN}/ListAuditRecords": Role.ADMIN,
 }
 
+AUDITED = frozenset(
+    {
+        *(f"{_LISTS}/{name}" for name in ("CreateList", "AddEntries", "AmendEntry")),
+        f"{_LISTS}/WithdrawEntry",
+        *(f"{_ADMIN}/{name}" for name in ("CreatePartner", "UpdatePartner", "CreateApiKey")),
+        *(f"{_ADMIN}/{name}" for name in ("AddCertificate", "RevokeCredential")),
+    }
+)
+"""What the audit log has: all that changes something, and tries to by callers that are known."""
+
 _caller: ContextVar[Caller] = ContextVar("caller")
+_about: ContextVar[dict[str, str]] = ContextVar("about")
 _SCHEME = "bearer "
 
 
@@ -64,10 +77,12 @@ class Gate:
             PermissionDenied: it lacks the role.
         """
         need = NEEDS.get(method)
+        _about.set({})
         if self._directory is None or need == ANYBODY:
             found = OPERATOR
         else:
             found = self._authenticate(self._directory, context)
+            _caller.set(found)
             if not isinstance(need, Role):
                 if need != ANY_PARTNER:
                     raise PermissionDenied("nobody may call this")
@@ -95,6 +110,19 @@ def caller() -> Caller:
     return _caller.get()
 
 
+def note(**about: str) -> None:
+    """Keep for the audit log what the call is about; the last of a name counts."""
+    _about.get().update(about)
+
+
+def audited(method: str, status: str, peer: str) -> Audited | None:
+    """What the audit log is to have of a call that ends; None for a caller that is not known."""
+    who = _caller.get(None)
+    if who is None:
+        return None
+    return Audited(who.partner, who.credential, peer, method, status, dict(_about.get({})))
+
+
 def check_may_contribute(list_name: str) -> None:
     """Refuse a caller that may not change a list.
 
@@ -102,6 +130,7 @@ def check_may_contribute(list_name: str) -> None:
         PermissionDenied: it may see the list, or it names it as its own.
         NotFound: it may not even know whether there is such a list.
     """
+    note(list=list_name)
     who = caller()
     if who.may(Role.CONTRIBUTE, list_name):
         return

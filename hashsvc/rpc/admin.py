@@ -5,22 +5,29 @@ from typing import Any
 import grpc.aio
 
 from hashsvc import translate_partners as translate
+from hashsvc.access.audit import AuditLog
 from hashsvc.access.directory import Directory, read_grant
 from hashsvc.errors import InvalidRequest
+from hashsvc.rpc import access
 from hashsvc.rpc.threads import Threads
+from hashsvc.tokens import page_token, read_page_number
 from hashsvc.v1 import admin_service_pb2 as pb
 from hashsvc.v1.admin_service_pb2_grpc import AdminServiceServicer
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
 _CHANGEABLE = ("name", "grants", "suspended")
+_MOST_RECORDS = 1_000
+# Characters of a caller's text that the audit log takes.
+_NOTED = 100
 
 
 class AdminServicer(AdminServiceServicer):
     """Reads requests, asks the directory, writes answers."""
 
-    def __init__(self, directory: Directory, threads: Threads) -> None:
+    def __init__(self, directory: Directory, audit: AuditLog, threads: Threads) -> None:
         self._directory = directory
+        self._audit = audit
         self._threads = threads
 
     async def CreatePartner(
@@ -28,6 +35,7 @@ class AdminServicer(AdminServiceServicer):
     ) -> pb.CreatePartnerResponse:
         """Add a partner."""
         wanted = request.partner
+        access.note(partner=wanted.id[:_NOTED])
         partner = await self._threads.write(
             self._directory.add_partner,
             wanted.id,
@@ -41,6 +49,7 @@ class AdminServicer(AdminServiceServicer):
     ) -> pb.UpdatePartnerResponse:
         """Change a partner."""
         paths, wanted = set(request.update_mask.paths), request.partner
+        access.note(partner=wanted.id[:_NOTED], fields=",".join(sorted(paths))[:_NOTED])
         if not paths or paths - set(_CHANGEABLE):
             raise InvalidRequest.of("update_mask", f"name some of {', '.join(_CHANGEABLE)}")
         grants = [read_grant(text) for text in wanted.grants]
@@ -64,12 +73,14 @@ class AdminServicer(AdminServiceServicer):
         self, request: pb.CreateApiKeyRequest, context: Context
     ) -> pb.CreateApiKeyResponse:
         """Make an API key."""
+        access.note(partner=request.partner[:_NOTED])
         credential, text = await self._threads.write(
             self._directory.create_key,
             request.partner,
             request.label,
             translate.expire_time_from_proto(request),
         )
+        access.note(made=credential.id)
         return pb.CreateApiKeyResponse(
             credential=translate.credential_to_proto(credential), api_key=text
         )
@@ -78,6 +89,7 @@ class AdminServicer(AdminServiceServicer):
         self, request: pb.AddCertificateRequest, context: Context
     ) -> pb.AddCertificateResponse:
         """Let a client certificate in."""
+        access.note(partner=request.partner[:_NOTED])
         credential = await self._threads.write(
             self._directory.add_certificate,
             request.partner,
@@ -85,12 +97,14 @@ class AdminServicer(AdminServiceServicer):
             translate.expire_time_from_proto(request),
             request.certificate,
         )
+        access.note(made=credential.id)
         return pb.AddCertificateResponse(credential=translate.credential_to_proto(credential))
 
     async def RevokeCredential(
         self, request: pb.RevokeCredentialRequest, context: Context
     ) -> pb.RevokeCredentialResponse:
         """Revoke a credential."""
+        access.note(revoked=request.id[:_NOTED])
         credential = await self._threads.write(self._directory.revoke, request.id)
         return pb.RevokeCredentialResponse(credential=translate.credential_to_proto(credential))
 
@@ -100,3 +114,23 @@ class AdminServicer(AdminServiceServicer):
         """List a partner's credentials."""
         found = self._directory.credentials_of(request.partner)
         return pb.ListCredentialsResponse(credentials=map(translate.credential_to_proto, found))
+
+    async def ListAuditRecords(
+        self, request: pb.ListAuditRecordsRequest, context: Context
+    ) -> pb.ListAuditRecordsResponse:
+        """List records of the audit log."""
+        if request.page_size < 0:
+            raise InvalidRequest.of("page_size", "is negative")
+        after = read_page_number("audit", request.page_token)
+        most = min(request.page_size or _MOST_RECORDS, _MOST_RECORDS)
+        head = self._audit.head
+        records = await self._threads.read(self._audit.records, after, most)
+        # What came after the head was read is left for the next page.
+        records = records[: max(0, head.size - after)]
+        last = after + len(records)
+        return pb.ListAuditRecordsResponse(
+            records=records,
+            next_page_token=page_token("audit", str(last)) if last < head.size else "",
+            size=head.size,
+            root=head.root,
+        )

@@ -111,6 +111,7 @@ class Admission:
             "AddCertificate": writes,
             "RevokeCredential": writes,
             "ListCredentials": reads,
+            "ListAuditRecords": reads,
         }
         self._per_s = limits.max_partner_calls_per_s
         self._buckets: dict[str, _Bucket] = {}

@@ -1,5 +1,5 @@
-"""What runs around every call: who calls and may it, a place or a refusal, errors to statuses, a
-log line.
+"""What runs around every call: who calls and may it, a place or a refusal, errors to statuses, the
+audit log, a log line.
 
 The methods of servicers are wrapped once, when they are registered. A check spends most of its time
 in Python, and this is on the way of each, so it is one flat function and the log is written after
@@ -7,7 +7,7 @@ the answer has gone out.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from time import perf_counter
 from types import SimpleNamespace
 from typing import Any
@@ -17,10 +17,12 @@ import grpc.aio
 import structlog
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
+from hashsvc.access.audit import Audited
 from hashsvc.metrics import Metrics
+from hashsvc.rpc import access
 from hashsvc.rpc.access import Gate
 from hashsvc.rpc.admission import Admission
-from hashsvc.rpc.errors import end_with_status
+from hashsvc.rpc.errors import code_name, end_with_status
 
 _log = structlog.get_logger()
 
@@ -30,10 +32,18 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class AroundCalls:
     """Wraps servicers."""
 
-    def __init__(self, gate: Gate, admission: Admission, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        admission: Admission,
+        metrics: Metrics,
+        keep: Callable[[Audited], Awaitable[None]],
+    ) -> None:
         self._gate = gate
         self._admission = admission
         self._metrics = metrics
+        self._keep = keep
+        self._keeping: set[asyncio.Task[None]] = set()
 
     def servicer(self, service: ServiceDescriptor, servicer: object) -> Any:
         """An object to register in the servicer's place: all methods of the service, wrapped."""
@@ -54,6 +64,7 @@ class AroundCalls:
             try:
                 with admit(enter(name, context)):
                     response = await behaviour(request, context)
+                await self._audit(name, "OK", context)
             except BaseException as error:
                 await self._fail(name, error, context, started)
             self._end(name, "OK", started)
@@ -65,6 +76,7 @@ class AroundCalls:
                 with admit(enter(name, context)):
                     async for response in behaviour(request, context):
                         yield response
+                await self._audit(name, "OK", context)
             except BaseException as error:
                 await self._fail(name, error, context, started)
             self._end(name, "OK", started)
@@ -75,12 +87,27 @@ class AroundCalls:
         self, name: str, error: BaseException, context: Context, started: float
     ) -> None:
         """End a call with the status of what it raised; always raises."""
-        try:
-            await end_with_status(error, name, context)
-        finally:
-            # A caller that went away, or whose deadline is over, gets no status.
-            gone = isinstance(error, asyncio.CancelledError | GeneratorExit)
-            self._end(name, "CANCELLED" if gone else _code_name(context), started)
+        # A caller that went away, or whose deadline is over, gets no status.
+        if isinstance(error, asyncio.CancelledError | GeneratorExit):
+            self._end(name, "CANCELLED", started)
+            task = asyncio.get_running_loop().create_task(self._audit(name, "CANCELLED", context))
+            self._keeping.add(task)
+            task.add_done_callback(self._keeping.discard)
+            raise error
+        self._end(name, code_name(error), started)
+        await self._audit(name, code_name(error), context)
+        await end_with_status(error, name, context)
+
+    async def _audit(self, name: str, status: str, context: Context) -> None:
+        """Put a call that changes something, or tried to, into the audit log; before its answer."""
+        call = access.audited(name, status, context.peer()) if name in access.AUDITED else None
+        if call is not None:
+            await self._keep(call)
+
+    async def settle(self) -> None:
+        """Wait until the audit log has all calls that ended."""
+        while self._keeping:
+            await asyncio.wait(set(self._keeping))
 
     def _end(self, name: str, status: str, started: float) -> None:
         """Log and count the call, once its answer is on its way."""
@@ -91,8 +118,3 @@ class AroundCalls:
         """One line: never a hash value, a file name or media."""
         self._metrics.call_ended(name, status, seconds)
         _log.info("call", method=name, status=status, ms=round(seconds * 1000, 2))
-
-
-def _code_name(context: Context) -> str:
-    code = context.code()
-    return code.name if isinstance(code, grpc.StatusCode) else str(code)

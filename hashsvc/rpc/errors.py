@@ -53,9 +53,20 @@ async def end_with_status(
     await context.abort_with_status(rpc_status.to_status(status(fault)))
 
 
+def code_name(error: BaseException) -> str:
+    """Return the name of the status code that an error ends a call with."""
+    if not isinstance(error, errors.HashsvcError):
+        return "INTERNAL"
+    return str(code_pb2.Code.Name(_code(error)))
+
+
+def _code(error: errors.HashsvcError) -> int:
+    return next(code for kind, code in _CODES if isinstance(error, kind))
+
+
 def status(error: errors.HashsvcError) -> Status:
     """Return the `google.rpc.Status` of an error, with its details."""
-    code = next(code for kind, code in _CODES if isinstance(error, kind))
+    code = _code(error)
     reason = f"ERROR_REASON_{error.reason}"
     if reason not in error_reason_pb2.ErrorReason.keys():  # noqa: SIM118 (a proto enum, not a dict)
         reason = "ERROR_REASON_INTERNAL"

@@ -76,9 +76,14 @@ class ListServicer(ListServiceServicer):
         self, request_iterator: AsyncIterator[pb.AddEntriesRequest], context: Context
     ) -> AsyncIterator[pb.AddEntriesResponse]:
         """Add one batch after the other."""
+        batches = entries = 0
         async for request in request_iterator:
             try:
-                yield await self._add(request)
+                answer = await self._add(request)
+                batches += 1
+                entries += sum(not entry.already_present for entry in answer.entries)
+                access.note(batches=str(batches), entries_added=str(entries))
+                yield answer
             except HashsvcError as error:
                 error.metadata.setdefault("request_id", request.request_id)
                 raise
@@ -92,6 +97,7 @@ class ListServicer(ListServiceServicer):
         if wrong or not fields:
             raise InvalidRequest.of("update_mask", f"name some of {', '.join(_AMENDABLE)}")
         access.check_may_contribute(rules.check_entry_name(request.entry.name, "entry.name")[0])
+        access.note(entry=request.entry.name)
         entry, position = await self._threads.write(
             self._ledger.amend_entry,
             request.entry.name,
@@ -108,6 +114,7 @@ class ListServicer(ListServiceServicer):
     ) -> pb.WithdrawEntryResponse:
         """Withdraw an entry."""
         access.check_may_contribute(rules.check_entry_name(request.name, "name")[0])
+        access.note(entry=request.name)
         entry, position = await self._threads.write(
             self._ledger.withdraw_entry,
             request.name,

@@ -2,7 +2,8 @@
 
 `records` is the truth; `entries`, `fingerprints` and the counters in `lists` are projections of
 it, written in the same transaction, and can be rebuilt from it. Times are whole microseconds
-since 1970, UTC. Versions: 0001 is the first release; 0002 has partners and their credentials.
+since 1970, UTC. Versions: 0001 is the first release; 0002 has partners and their
+credentials, 0003 the audit log.
 """
 
 import sqlalchemy as sa
@@ -106,4 +107,19 @@ credentials = sa.Table(
     sa.Column("create_time", sa.BigInteger, nullable=False),
     sa.Column("expire_time", sa.BigInteger),
     sa.Column("revoke_time", sa.BigInteger),
+)
+
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("position", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("body", sa.LargeBinary, nullable=False),  # the record's bytes, never rewritten
+)
+
+audit_tiles = sa.Table(
+    "audit_tiles",
+    metadata,
+    sa.Column("level", sa.Integer, primary_key=True),
+    sa.Column("index", sa.BigInteger, primary_key=True),
+    sa.Column("hashes", sa.LargeBinary, nullable=False),
 )

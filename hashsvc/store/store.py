@@ -25,6 +25,7 @@ from hashsvc.model import (
     MediaType,
 )
 from hashsvc.store import records, schema
+from hashsvc.store.audit import AuditTables
 from hashsvc.store.migrate import open_engine
 from hashsvc.store.partners import PartnerTables
 from hashsvc.store.times import to_time, to_us
@@ -56,7 +57,7 @@ class IndexChanges:
 class Store:
     """A node's logs and tables. Safe to use from many threads.
 
-    `partners` are the tables of partners and credentials.
+    `partners` are the tables of partners and credentials, `audit` those of the audit log.
     """
 
     def __init__(self, url: str) -> None:
@@ -68,6 +69,7 @@ class Store:
         self._engine = open_engine(url)
         self._writer = self._engine.execution_options(writer=True)
         self.partners = PartnerTables(self._engine, self._writer)
+        self.audit = AuditTables(self._engine, self._writer)
         with self._engine.begin() as connection:
             self.node_id: str = connection.execute(sa.select(schema.node.c.node_id)).scalar_one()
 

@@ -74,6 +74,11 @@ class AdminServiceStub(object):
                 request_serializer=hashsvc_dot_v1_dot_admin__service__pb2.ListCredentialsRequest.SerializeToString,
                 response_deserializer=hashsvc_dot_v1_dot_admin__service__pb2.ListCredentialsResponse.FromString,
                 _registered_method=True)
+        self.ListAuditRecords = channel.unary_unary(
+                '/hashsvc.v1.AdminService/ListAuditRecords',
+                request_serializer=hashsvc_dot_v1_dot_admin__service__pb2.ListAuditRecordsRequest.SerializeToString,
+                response_deserializer=hashsvc_dot_v1_dot_admin__service__pb2.ListAuditRecordsResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer(object):
@@ -153,6 +158,16 @@ class AdminServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListAuditRecords(self, request, context):
+        """Lists the records of the audit log, the oldest first: calls that changed something or tried to.
+        The answers carry the head of the log's Merkle tree; keep it, and hold the log against it later.
+
+        INVALID_ARGUMENT (the page token is not one of this method's: begin anew).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -190,6 +205,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ListCredentials,
                     request_deserializer=hashsvc_dot_v1_dot_admin__service__pb2.ListCredentialsRequest.FromString,
                     response_serializer=hashsvc_dot_v1_dot_admin__service__pb2.ListCredentialsResponse.SerializeToString,
+            ),
+            'ListAuditRecords': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAuditRecords,
+                    request_deserializer=hashsvc_dot_v1_dot_admin__service__pb2.ListAuditRecordsRequest.FromString,
+                    response_serializer=hashsvc_dot_v1_dot_admin__service__pb2.ListAuditRecordsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -386,6 +406,33 @@ class AdminService(object):
             '/hashsvc.v1.AdminService/ListCredentials',
             hashsvc_dot_v1_dot_admin__service__pb2.ListCredentialsRequest.SerializeToString,
             hashsvc_dot_v1_dot_admin__service__pb2.ListCredentialsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAuditRecords(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hashsvc.v1.AdminService/ListAuditRecords',
+            hashsvc_dot_v1_dot_admin__service__pb2.ListAuditRecordsRequest.SerializeToString,
+            hashsvc_dot_v1_dot_admin__service__pb2.ListAuditRecordsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -137,7 +137,23 @@ _AdminServiceListCredentialsType = typing_extensions.TypeVar(
     ],
 )
 
-class AdminServiceStub(typing.Generic[_AdminServiceCreatePartnerType, _AdminServiceUpdatePartnerType, _AdminServiceListPartnersType, _AdminServiceCreateApiKeyType, _AdminServiceAddCertificateType, _AdminServiceRevokeCredentialType, _AdminServiceListCredentialsType]):
+_AdminServiceListAuditRecordsType = typing_extensions.TypeVar(
+    '_AdminServiceListAuditRecordsType',
+    grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.ListAuditRecordsRequest,
+        hashsvc.v1.admin_service_pb2.ListAuditRecordsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.ListAuditRecordsRequest,
+        hashsvc.v1.admin_service_pb2.ListAuditRecordsResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.ListAuditRecordsRequest,
+        hashsvc.v1.admin_service_pb2.ListAuditRecordsResponse,
+    ],
+)
+
+class AdminServiceStub(typing.Generic[_AdminServiceCreatePartnerType, _AdminServiceUpdatePartnerType, _AdminServiceListPartnersType, _AdminServiceCreateApiKeyType, _AdminServiceAddCertificateType, _AdminServiceRevokeCredentialType, _AdminServiceListCredentialsType, _AdminServiceListAuditRecordsType]):
     """Manages partners and their credentials. All methods need the role `admin`.
 
     Beside those of each method, all may end with: UNAUTHENTICATED (no credential that counts: give
@@ -175,6 +191,10 @@ class AdminServiceStub(typing.Generic[_AdminServiceCreatePartnerType, _AdminServ
             hashsvc.v1.admin_service_pb2.ListCredentialsRequest,
             hashsvc.v1.admin_service_pb2.ListCredentialsResponse,
         ],
+        grpc.UnaryUnaryMultiCallable[
+            hashsvc.v1.admin_service_pb2.ListAuditRecordsRequest,
+            hashsvc.v1.admin_service_pb2.ListAuditRecordsResponse,
+        ],
     ], channel: grpc.Channel) -> None: ...
 
     @typing.overload
@@ -206,6 +226,10 @@ class AdminServiceStub(typing.Generic[_AdminServiceCreatePartnerType, _AdminServ
         grpc.aio.UnaryUnaryMultiCallable[
             hashsvc.v1.admin_service_pb2.ListCredentialsRequest,
             hashsvc.v1.admin_service_pb2.ListCredentialsResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            hashsvc.v1.admin_service_pb2.ListAuditRecordsRequest,
+            hashsvc.v1.admin_service_pb2.ListAuditRecordsResponse,
         ],
     ], channel: grpc.aio.Channel) -> None: ...
 
@@ -256,6 +280,13 @@ class AdminServiceStub(typing.Generic[_AdminServiceCreatePartnerType, _AdminServ
     NOT_FOUND (no such partner: list them).
     """
 
+    ListAuditRecords: _AdminServiceListAuditRecordsType
+    """Lists the records of the audit log, the oldest first: calls that changed something or tried to.
+    The answers carry the head of the log's Merkle tree; keep it, and hold the log against it later.
+
+    INVALID_ARGUMENT (the page token is not one of this method's: begin anew).
+    """
+
 AdminServiceAsyncStub: typing_extensions.TypeAlias = AdminServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         hashsvc.v1.admin_service_pb2.CreatePartnerRequest,
@@ -284,6 +315,10 @@ AdminServiceAsyncStub: typing_extensions.TypeAlias = AdminServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         hashsvc.v1.admin_service_pb2.ListCredentialsRequest,
         hashsvc.v1.admin_service_pb2.ListCredentialsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.ListAuditRecordsRequest,
+        hashsvc.v1.admin_service_pb2.ListAuditRecordsResponse,
     ],
 ]
 
@@ -375,6 +410,18 @@ class AdminServiceServicer(metaclass=abc.ABCMeta):
         """Lists a partner's credentials, the oldest first, those that no longer count too.
 
         NOT_FOUND (no such partner: list them).
+        """
+
+    @abc.abstractmethod
+    def ListAuditRecords(
+        self,
+        request: hashsvc.v1.admin_service_pb2.ListAuditRecordsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[hashsvc.v1.admin_service_pb2.ListAuditRecordsResponse, collections.abc.Awaitable[hashsvc.v1.admin_service_pb2.ListAuditRecordsResponse]]:
+        """Lists the records of the audit log, the oldest first: calls that changed something or tried to.
+        The answers carry the head of the log's Merkle tree; keep it, and hold the log against it later.
+
+        INVALID_ARGUMENT (the page token is not one of this method's: begin anew).
         """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

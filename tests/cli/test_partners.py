@@ -74,6 +74,28 @@ def test_from_the_first_admin_to_a_partner_that_is_out(server: str, key: str) ->
     assert acme.rpartition("_")[2] not in str(listed)
 
 
+def test_the_audit_log_can_be_kept_and_held_against_a_head(
+    server: str, key: str, tmp_path: Path
+) -> None:
+    """Later records change nothing about an earlier head; a changed one does."""
+    run(server, key, "partners", "add", "acme", "--grant", "check")
+    first = hashsvc("audit", "export", env=environment(server, key))
+    assert first.returncode == 0, first.stderr
+    size, root = first.stderr.split()[-2:]
+    assert int(size) == len(first.stdout.splitlines())
+    run(server, key, "partners", "suspend", "acme")
+    later = hashsvc("audit", "export", env=environment(server, key)).stdout
+    assert later.startswith(first.stdout)
+    assert '"about":{"fields":"suspended","partner":"acme"}' in later
+    file = tmp_path / "audit.jsonl"
+    file.write_text(later)
+    assert hashsvc("audit", "verify", file, size, root).returncode == 0
+    file.write_text(later.replace("acme", "bolt"))
+    done = hashsvc("audit", "verify", file, size, root)
+    assert done.returncode == 1
+    assert "not those of this head" in done.stderr
+
+
 def test_a_key_is_shown_alone_on_stdout(server: str, key: str) -> None:
     """So that it can be piped into a vault; people are told on stderr."""
     done = hashsvc("keys", "create", "hub", env=environment(server, key))

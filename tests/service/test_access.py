@@ -1,5 +1,6 @@
 """Who may call what, over real gRPC: default is to deny, and a list's name is not given away."""
 
+import json
 import queue
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -18,6 +19,7 @@ from grpc_status import rpc_status
 
 from hashsvc import testpattern, translate
 from hashsvc.access import certificates
+from hashsvc.access.audit_head import Head, verify
 from hashsvc.access.directory import Directory, read_grant
 from hashsvc.app import Node
 from hashsvc.config import load
@@ -330,6 +332,47 @@ def test_administration_counts_at_once(town: Town) -> None:
     assert {p.id: (list(p.grants), p.suspended) for p in found} == {
         partner: (grants, partner == "acme") for partner, grants in PARTNERS.items()
     }
+
+
+def test_what_changes_something_is_in_the_audit_log(town: Town) -> None:
+    """Who, what, how it ended; refusals of known callers too, checks and reading not."""
+    hub = town.by("hub")
+    start = len(audit_records(town))
+    made = town.admin.CreateApiKey(
+        admin_service_pb2.CreateApiKeyRequest(partner="acme", label="new"), **hub
+    )
+    town.match.Check(check(1), **town.by("acme"))
+    list(town.lists.AddEntries(iter([add("acme/shared", n) for n in (1, 8, 9)]), **town.by("bolt")))
+    denied = list_service_pb2.WithdrawEntryRequest(
+        name="acme/known#1", reason="not mine", request_id="x"
+    )
+    refused(lambda: town.lists.WithdrawEntry(denied, **town.by("bolt")))
+    refused(lambda: town.lists.WithdrawEntry(denied, metadata=(), timeout=10))
+    records = audit_records(town)[start:]
+    assert [(r["partner"], r["method"].rpartition("/")[2], r["status"]) for r in records] == [
+        ("hub", "CreateApiKey", "OK"),
+        ("bolt", "AddEntries", "OK"),
+        ("bolt", "WithdrawEntry", "PERMISSION_DENIED"),
+    ]
+    assert records[0]["about"] == {"partner": "acme", "made": made.credential.id}
+    assert records[1]["about"] == {"list": "acme/shared", "batches": "3", "entries_added": "2"}
+    assert records[2]["about"] == {"list": "acme/known"}
+    assert all(record["peer"].startswith("ipv4:127.0.0.1:") for record in records)
+    assert all(record["credential"] for record in records)
+    assert made.api_key.rpartition("_")[2] not in str(records)
+
+
+def audit_records(town: Town) -> list[Any]:
+    """All of the audit log, two records a page, held against its head."""
+    request = admin_service_pb2.ListAuditRecordsRequest(page_size=2)
+    records: list[bytes] = []
+    while True:
+        answer = town.admin.ListAuditRecords(request, **town.by("hub"))
+        records += answer.records
+        if not answer.next_page_token:
+            verify(records, Head(answer.size, answer.root))
+            return [json.loads(record) for record in records]
+        request.page_token = answer.next_page_token
 
 
 def test_a_node_that_nobody_could_administer_does_not_start(tmp_path: Path) -> None:

@@ -105,6 +105,18 @@ class AdminClient:
             answer = self._stub.RevokeCredential(request, timeout=self._timeout_s)
         return translate.credential_from_proto(answer.credential)
 
+    def audit_records(self) -> tuple[list[bytes], int, bytes]:
+        """All records of the audit log, and its head: how many there are, and the tree's root."""
+        records: list[bytes] = []
+        request = pb.ListAuditRecordsRequest()
+        while True:
+            with raised_as_client_errors():
+                answer = self._stub.ListAuditRecords(request, timeout=self._timeout_s)
+            records += answer.records
+            if not answer.next_page_token:
+                return records, answer.size, answer.root
+            request.page_token = answer.next_page_token
+
     def credentials(self, partner: str) -> list[Credential]:
         """All credentials of a partner, the oldest first."""
         request = pb.ListCredentialsRequest(partner=partner)
