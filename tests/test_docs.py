@@ -46,7 +46,11 @@ def test_every_command_and_option_shown_exists() -> None:
     helps: dict[tuple[str, ...], str] = {}
     for command in shown:
         first, *words = command.split()
-        verb = (first, words[0]) if first in ("partners", "keys", "certs", "audit") and words else (first,)
+        verb = (
+            (first, words[0])
+            if first in ("partners", "keys", "certs", "audit") and words
+            else (first,)
+        )
         if verb not in helps:
             done = hashsvc(*verb, "--help")
             assert done.returncode == 0, command

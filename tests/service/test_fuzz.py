@@ -68,6 +68,7 @@ def values(field: FieldDescriptor, depth: int) -> st.SearchStrategy[Any]:
             low, high
         )
     if field.type == FieldDescriptor.TYPE_ENUM:
+        assert field.enum_type
         known = [value.number for value in field.enum_type.values]
         return st.sampled_from([*known, -1, 99, 2**31 - 1])
     if field.type == FieldDescriptor.TYPE_DOUBLE:
@@ -78,7 +79,7 @@ def values(field: FieldDescriptor, depth: int) -> st.SearchStrategy[Any]:
         return _BYTES
     if field.type == FieldDescriptor.TYPE_STRING:
         return _TEXTS
-    assert field.type == FieldDescriptor.TYPE_MESSAGE, field.full_name
+    assert field.message_type, field.full_name
     return messages(field.message_type, depth + 1)
 
 
@@ -168,9 +169,11 @@ def test_bytes_that_are_no_message(path: str, fuzzed: tuple[grpc.Channel, Store]
         garbage = source.randbytes(length)
         method = METHODS[path]
         if method.client_streaming:
-            made = channel.stream_stream(path)(iter([garbage]), timeout=30)
+            call: Any = channel.stream_stream(path)
+            made = call(iter([garbage]), timeout=30)
         else:
-            made = channel.unary_stream(path)(garbage, timeout=30)
+            call = channel.unary_stream(path)
+            made = call(garbage, timeout=30)
         with pytest.raises(grpc.RpcError):
             list(made)
     assert store.log_size() == before
