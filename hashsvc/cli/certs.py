@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from hashsvc.cli import output
+from hashsvc.cli.options import server_extra
 
 certs = typer.Typer(help="Certificates to try TLS out with.", no_args_is_help=True)
 
@@ -20,7 +21,8 @@ def init(
     ] = None,
 ) -> None:
     """Make a development CA, and with it a certificate for a node (default: this machine)."""
-    from hashsvc.access import certificates
+    with server_extra():
+        from hashsvc.access import certificates
 
     authority = certificates.make_authority()
     hosts = host or ["localhost", "127.0.0.1", "::1"]
@@ -41,7 +43,8 @@ def client(
     partner: Annotated[str, typer.Argument(help="Whose it is: the name of the files.")],
 ) -> None:
     """Make a client certificate with the CA of `certs init`."""
-    from hashsvc.access import certificates
+    with server_extra():
+        from hashsvc.access import certificates
 
     authority = certificates.Issued(
         (folder / "ca.crt").read_bytes(), (folder / "ca.key").read_bytes()

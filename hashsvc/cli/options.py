@@ -1,8 +1,12 @@
 """Options that several verbs share."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from hashsvc.errors import OperatorError
 
 if TYPE_CHECKING:
     from hashsvc_client import AsyncClient, Client
@@ -15,6 +19,22 @@ Server = Annotated[
     typer.Option("--server", envvar="HASHSVC_SERVER", help="The node, HOST:PORT or unix:PATH."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")]
+
+
+@contextmanager
+def server_extra() -> Iterator[None]:
+    """Around imports that only the `server` extra brings: says so where it is missing.
+
+    Raises:
+        OperatorError: it is.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise OperatorError(
+            f"this install is the client alone ({error.name} is missing); for the server run "
+            "pip install 'hashsvc[server]'"
+        ) from None
 
 
 def client(server: str) -> "Client":

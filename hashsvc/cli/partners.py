@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from hashsvc.cli import output
-from hashsvc.cli.options import DEFAULT_SERVER, Json, Server, admin
+from hashsvc.cli.options import DEFAULT_SERVER, Json, Server, admin, server_extra
 from hashsvc.model import Credential, Partner
 
 partners = typer.Typer(help="Who may call the node, and what each may do.", no_args_is_help=True)
@@ -92,8 +92,9 @@ def first_admin(
     as_json: Json = False,
 ) -> None:
     """Give a partner of a stopped node all roles, and a key: how the first admin comes in."""
-    from hashsvc.access.setup import make_first_admin
-    from hashsvc.config import load
+    with server_extra():
+        from hashsvc.access.setup import make_first_admin
+        from hashsvc.config import load
 
     settings = load(config, {"data": data})
     credential, text = make_first_admin(settings, partner)

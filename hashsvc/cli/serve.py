@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hashsvc import __version__
-from hashsvc.errors import OperatorError
+from hashsvc.cli.options import server_extra
 
 if TYPE_CHECKING:
     from hashsvc.config import Settings
@@ -43,15 +43,10 @@ def serve(
 
 def _server_parts() -> Any:
     """Return what only the `server` extra brings."""
-    try:
+    with server_extra():
         import hashsvc.app  # noqa: F401 (looks whether it is there)
         from hashsvc.config import load
         from hashsvc.logs import configure
-    except ModuleNotFoundError as error:
-        raise OperatorError(
-            f"this install is the client alone ({error.name} is missing); for the server run "
-            "pip install 'hashsvc[server]'"
-        ) from None
     return load, configure
 
 

@@ -3,6 +3,8 @@
 import csv
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -303,3 +305,33 @@ def test_logs_hold_no_hashes_and_no_names(pictures: Path, tmp_path: Path) -> Non
             assert fingerprint["value"] not in text
     for name in ("a.png", "b.jpg", "misleading", "request_id", str(pictures)):
         assert name not in text
+
+
+@pytest.mark.parametrize(
+    ("missing", "arguments"),
+    [
+        ("structlog", ["serve"]),
+        ("cryptography", ["certs", "init", "tls"]),
+        ("cryptography", ["certs", "client", "tls", "acme"]),
+        ("sqlalchemy", ["partners", "first-admin", "hub", "--data", "data"]),
+    ],
+)
+def test_the_client_alone_says_what_is_missing(
+    tmp_path: Path, missing: str, arguments: list[str]
+) -> None:
+    """For what only the server's packages can do; nothing is made on the way."""
+    code = (
+        "import sys; sys.modules[sys.argv.pop(1)] = None; "
+        "from hashsvc.cli.main import run; sys.argv[0] = 'hashsvc'; run()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, missing, *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert f"error: this install is the client alone ({missing} is missing)" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
