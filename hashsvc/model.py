@@ -399,6 +399,11 @@ class Grant:
     def __str__(self) -> str:
         return f"{self.role}:{self.lists}" if self.lists else str(self.role)
 
+    @property
+    def is_for_all(self) -> bool:
+        """Whether it is for all lists there are."""
+        return self.lists == "*" or (self.role is Role.CHECK and not self.lists)
+
 
 @dataclass(frozen=True, slots=True)
 class Partner:
@@ -446,11 +451,15 @@ class Caller:
             for grant in self.grants
         )
 
+    def may_everywhere(self, role: Role) -> bool:
+        """Tell whether a role is granted for all lists."""
+        return any(grant.role is role and grant.is_for_all for grant in self.grants)
+
     def _covers(self, grant: Grant, list_name: str) -> bool:
+        if grant.is_for_all:
+            return True
         owner = list_name.partition("/")[0]
-        if not grant.lists:
-            return grant.role is Role.CHECK or owner == self.partner
-        return grant.lists in ("*", list_name, f"{owner}/*")
+        return grant.lists in (list_name, f"{owner}/*") if grant.lists else owner == self.partner
 
 
 OPERATOR = Caller("operator", tuple(Grant(role, "*") for role in Role))

@@ -11,7 +11,7 @@ from hashsvc.access.audit import Audited
 from hashsvc.access.directory import Directory
 from hashsvc.errors import PermissionDenied, Unauthenticated
 from hashsvc.lists import rules
-from hashsvc.model import OPERATOR, Caller, Grant, Role
+from hashsvc.model import OPERATOR, Caller, Role
 
 _MATCH, _LISTS = "/hashsvc.v1.MatchService", "/hashsvc.v1.ListService"
 _ADMIN = "/hashsvc.v1.AdminService"
@@ -60,6 +60,7 @@ AUDITED = frozenset(
 
 _caller: ContextVar[Caller] = ContextVar("caller")
 _about: ContextVar[dict[str, str]] = ContextVar("about")
+_peer: ContextVar[str] = ContextVar("peer")
 _SCHEME = "bearer "
 
 
@@ -78,17 +79,19 @@ class Gate:
         """
         need = NEEDS.get(method)
         _about.set({})
+        if method in AUDITED:
+            # Now: gRPC crashes when it is asked after the caller has gone.
+            _peer.set(context.peer())
         if self._directory is None or need == ANYBODY:
             found = OPERATOR
         else:
             found = self._authenticate(self._directory, context)
-            _caller.set(found)
-            if not isinstance(need, Role):
-                if need != ANY_PARTNER:
-                    raise PermissionDenied("nobody may call this")
-            elif not found.may(need):
-                raise _denied(found, need)
+        # Before the role is looked at: the audit log has those who lack it too.
         _caller.set(found)
+        if need is None:
+            raise PermissionDenied("nobody may call this")
+        if isinstance(need, Role) and not found.may(need):
+            raise _denied(found, need)
         return found
 
     def _authenticate(
@@ -115,12 +118,12 @@ def note(**about: str) -> None:
     _about.get().update(about)
 
 
-def audited(method: str, status: str, peer: str) -> Audited | None:
+def audited(method: str, status: str) -> Audited | None:
     """What the audit log is to have of a call that ends; None for a caller that is not known."""
     who = _caller.get(None)
     if who is None:
         return None
-    return Audited(who.partner, who.credential, peer, method, status, dict(_about.get({})))
+    return Audited(who.partner, who.credential, _peer.get(), method, status, dict(_about.get()))
 
 
 def check_may_contribute(list_name: str) -> None:
@@ -158,7 +161,7 @@ def check_may_see(list_name: str) -> None:
 def may_match() -> Callable[[str], bool] | None:
     """Which lists, by name, the caller's checks look at; None for all."""
     who = caller()
-    if Grant(Role.CHECK) in who.grants or Grant(Role.CHECK, "*") in who.grants:
+    if who.may_everywhere(Role.CHECK):
         return None
     # The test pattern is there for everybody.
     return lambda name: name == testpattern.LIST or who.may(Role.CHECK, name)

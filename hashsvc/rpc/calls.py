@@ -64,7 +64,7 @@ class AroundCalls:
             try:
                 with admit(enter(name, context)):
                     response = await behaviour(request, context)
-                await self._audit(name, "OK", context)
+                await self._audit(name, "OK")
             except BaseException as error:
                 await self._fail(name, error, context, started)
             self._end(name, "OK", started)
@@ -76,7 +76,7 @@ class AroundCalls:
                 with admit(enter(name, context)):
                     async for response in behaviour(request, context):
                         yield response
-                await self._audit(name, "OK", context)
+                await self._audit(name, "OK")
             except BaseException as error:
                 await self._fail(name, error, context, started)
             self._end(name, "OK", started)
@@ -90,17 +90,18 @@ class AroundCalls:
         # A caller that went away, or whose deadline is over, gets no status.
         if isinstance(error, asyncio.CancelledError | GeneratorExit):
             self._end(name, "CANCELLED", started)
-            task = asyncio.get_running_loop().create_task(self._audit(name, "CANCELLED", context))
+            task = asyncio.get_running_loop().create_task(self._audit(name, "CANCELLED"))
             self._keeping.add(task)
             task.add_done_callback(self._keeping.discard)
             raise error
-        self._end(name, code_name(error), started)
-        await self._audit(name, code_name(error), context)
+        status = code_name(error)
+        self._end(name, status, started)
+        await self._audit(name, status)
         await end_with_status(error, name, context)
 
-    async def _audit(self, name: str, status: str, context: Context) -> None:
+    async def _audit(self, name: str, status: str) -> None:
         """Put a call that changes something, or tried to, into the audit log; before its answer."""
-        call = access.audited(name, status, context.peer()) if name in access.AUDITED else None
+        call = access.audited(name, status) if name in access.AUDITED else None
         if call is not None:
             await self._keep(call)
 

@@ -2,12 +2,16 @@
 
 import json
 import random
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 
 from hashsvc.model import EntryDraft, Outcome
+from hashsvc.v1.list_service_pb2_grpc import ListServiceStub
 from hashsvc_client import Client
 from hashsvc_client._messages import acknowledgement, add_request
 from tests.harness import check_invariants, pdq_draft
@@ -119,3 +123,47 @@ def test_an_index_that_cannot_be_saved_stops_nobody(tmp_path: Path) -> None:
             client.check(pdq_draft(1).fingerprints)
             assert server.stop() == 0
             assert "index not saved" in server.log.read_text()
+
+
+@pytest.mark.parametrize("moment", ["after an answer", "at once", "without reading the end"])
+def test_callers_that_go_away_harm_nobody(tmp_path: Path, moment: str) -> None:
+    """In the middle of a stream, again and again, while others are served."""
+    with serving(tmp_path / "data") as server, Client(server.address) as client:
+        client.create_list("acme/known")
+        done = threading.Event()
+
+        def check() -> None:
+            with Client(server.address) as other:
+                while not done.is_set():
+                    other.check(pdq_draft(-1).fingerprints)
+
+        checker = threading.Thread(target=check)
+        checker.start()
+        try:
+            for number in range(100):
+                leave(server.address, number, moment)
+        finally:
+            done.set()
+            checker.join()
+        assert server.process.poll() is None
+        client.add_entries("acme/known", [pdq_draft(-2)])
+        assert client.check(pdq_draft(-2).fingerprints).outcome is Outcome.MATCH
+
+
+def leave(address: str, number: int, moment: str) -> None:
+    """Begin to contribute, and go away."""
+    requests = [add_request("acme/known", [pdq_draft(number)], f"batch-{number}")]
+    waiting = threading.Event()
+
+    def sent() -> Iterator[Any]:
+        yield from requests
+        if moment != "without reading the end":
+            waiting.wait(20)
+
+    with grpc.insecure_channel(address) as channel:
+        stream = ListServiceStub(channel).AddEntries(sent())
+        if moment != "at once":
+            next(stream)
+        if number % 2:
+            stream.cancel()
+    waiting.set()

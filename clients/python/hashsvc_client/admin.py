@@ -2,18 +2,16 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from types import TracebackType
-from typing import Self
 
 from hashsvc import translate_partners as translate
 from hashsvc.model import Credential, Partner
 from hashsvc.v1 import admin_service_pb2 as pb
 from hashsvc.v1.admin_service_pb2_grpc import AdminServiceStub
-from hashsvc_client.connection import Security, channel
+from hashsvc_client.connection import Connected, Security
 from hashsvc_client.errors import raised_as_client_errors
 
 
-class AdminClient:
+class AdminClient(Connected):
     """Manages the partners of one node. Safe to share between threads.
 
     `timeout_s` is the deadline in seconds of each call. Every method raises a `ClientError`.
@@ -22,24 +20,8 @@ class AdminClient:
     def __init__(
         self, address: str, *, timeout_s: float = 30.0, security: Security | None = None
     ) -> None:
-        self._channel = channel(address, security or Security())
-        self._timeout_s = timeout_s
+        super().__init__(address, timeout_s=timeout_s, security=security)
         self._stub = AdminServiceStub(self._channel)
-
-    def close(self) -> None:
-        """Close the channel."""
-        self._channel.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def add_partner(self, partner: str, name: str, grants: Iterable[str]) -> Partner:
         """Add a partner that may do what `grants` say, such as "check" or "follow:acme/*"."""

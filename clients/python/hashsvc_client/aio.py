@@ -44,9 +44,8 @@ class AsyncClient:
     """Talks to one node over one kept-open channel, from one event loop.
 
     `security` is the API key and the files of TLS; none for a plain connection. `timeout_s` is the
-    deadline in seconds of each call but the streams of batches. Calls that
-    fail because the node is away are retried with back-off within it. Every method raises a
-    `ClientError`.
+    deadline in seconds of each call but the streams of batches. Calls that fail because the node is
+    away are retried with back-off within it. Every method raises a `ClientError`.
     """
 
     def __init__(
@@ -187,9 +186,9 @@ class AsyncClient:
         request = messages.add_request(list_name, drafts, request_id)
         with raised_as_client_errors():
             call = self._lists.AddEntries(iter([request]), timeout=self._timeout_s)
-            async for response in call:
-                return messages.acknowledgement(response)
-        raise AssertionError("the stream ended without an answer")
+            # To the end, for a stream that is dropped is a call that was cancelled.
+            (response,) = [response async for response in call]
+            return messages.acknowledgement(response)
 
     async def add_batches(
         self, list_name: str, batches: AsyncIterable[Sequence[EntryDraft]]

@@ -5,8 +5,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO
 
 import grpc
 
@@ -28,7 +27,7 @@ from hashsvc.v1.list_service_pb2_grpc import ListServiceStub
 from hashsvc.v1.match_service_pb2_grpc import MatchServiceStub
 from hashsvc_client import _messages as messages
 from hashsvc_client._messages import Acknowledgement
-from hashsvc_client.connection import Security, channel
+from hashsvc_client.connection import Connected, Security
 from hashsvc_client.errors import (
     ClientError,
     ServiceUnavailable,
@@ -40,41 +39,20 @@ if TYPE_CHECKING:
     from hashsvc.media import Recipe
 
 
-class Client:
+class Client(Connected):
     """Talks to one node over one kept-open channel. Safe to share between threads.
 
     `security` is the API key and the files of TLS; none for a plain connection. `timeout_s` is the
-    deadline in seconds of each call but the streams of batches. Calls that
-    fail because the node is away are retried with back-off within it. Every method raises a
-    `ClientError`.
+    deadline in seconds of each call but the streams of batches. Calls that fail because the node is
+    away are retried with back-off within it. Every method raises a `ClientError`.
     """
 
     def __init__(
-        self,
-        address: str,
-        *,
-        timeout_s: float = 30.0,
-        security: Security | None = None,
+        self, address: str, *, timeout_s: float = 30.0, security: Security | None = None
     ) -> None:
-        self._channel = channel(address, security or Security())
-        self._timeout_s = timeout_s
+        super().__init__(address, timeout_s=timeout_s, security=security)
         self._match = MatchServiceStub(self._channel)
         self._lists = ListServiceStub(self._channel)
-
-    def close(self) -> None:
-        """Close the channel; calls under way are cancelled."""
-        self._channel.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     # Checks
 
@@ -188,8 +166,9 @@ class Client:
         """Add one batch of entries, whole or not at all."""
         request = messages.add_request(list_name, drafts, request_id)
         with raised_as_client_errors():
-            responses = self._lists.AddEntries(iter([request]), timeout=self._timeout_s)
-            return messages.acknowledgement(next(iter(responses)))
+            # To the end, for a stream that is dropped is a call that was cancelled.
+            (response,) = self._lists.AddEntries(iter([request]), timeout=self._timeout_s)
+            return messages.acknowledgement(response)
 
     def add_batches(
         self, list_name: str, batches: Iterable[Sequence[EntryDraft]]

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Self
 
 import grpc
@@ -56,6 +57,31 @@ class Security:
         """Everything but the key's text."""
         shown = "set" if self.api_key else "none"
         return f"Security(api_key={shown}, tls={self.uses_tls}, ca={self.ca})"
+
+
+class Connected:
+    """One kept-open channel to a node, closed at the end of a `with` block."""
+
+    def __init__(
+        self, address: str, *, timeout_s: float = 30.0, security: Security | None = None
+    ) -> None:
+        self._channel = channel(address, security or Security())
+        self._timeout_s = timeout_s
+
+    def close(self) -> None:
+        """Close the channel; calls under way are cancelled."""
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
 
 def channel(address: str, security: Security) -> grpc.Channel:
