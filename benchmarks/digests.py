@@ -17,31 +17,21 @@ import numpy as np
 
 from benchmarks import measuring, plots, report
 from benchmarks.datasets import BITS, Codes, Found, make_codes, make_queries, truth_of
-from benchmarks.engines import Engine, pairs
+from benchmarks.engines import Engine, OurIndex, pairs
 from hashsvc_index import DigestIndex, Hits
 
 HELP = "exact lookup of SHA-256 digests, beside a dict and SQLite"
 SMALL: Sequence[str] = ("--n", "10000,100000", "--queries", "1000")
 
 
-class OurDigests:
+class OurDigests(OurIndex):
     """DigestIndex."""
 
     name = "hashsvc DigestIndex"
-    is_exact = True
+    index: DigestIndex
 
     def __init__(self) -> None:
-        self.index = DigestIndex(BITS)
-
-    def add(self, first: int, codes: Codes) -> None:
-        """Add; many at once are made a segment before this returns."""
-        self.index.add(np.arange(first, first + len(codes)), codes)
-        if len(codes) > 1:
-            self.index.settle()
-
-    def remove(self, key: int) -> None:
-        """Remove."""
-        self.index.remove(np.array([key]))
+        super().__init__(DigestIndex(BITS))
 
     def search(self, code: Codes) -> Found:
         """Look up."""
@@ -50,15 +40,6 @@ class OurDigests:
     def batch(self, codes: Codes) -> Hits:
         """Look up many."""
         return self.index.search(codes)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all arrays."""
-        return self.index.nbytes
-
-    def save(self, folder: Path) -> None:
-        """Save."""
-        self.index.save(folder, 1)
 
     def open(self, folder: Path) -> DigestIndex:
         """Open with all checksums compared."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks import peers
 from benchmarks.datasets import BITS, Codes, Found
-from hashsvc_index import HammingIndex, Hits, brute_force
+from hashsvc_index import DigestIndex, HammingIndex, Hits, brute_force
 
 faiss: Any = typed_faiss
 
@@ -73,15 +73,13 @@ class Weighing(Protocol):
         """Bytes of all."""
 
 
-class Ours:
-    """HammingIndex."""
+class OurIndex:
+    """What HammingIndex and DigestIndex have in common."""
 
-    name = "hashsvc HammingIndex"
     is_exact = True
 
-    def __init__(self, bits: int, radius: int) -> None:
-        self.index = HammingIndex(bits)
-        self._radius = radius
+    def __init__(self, index: HammingIndex | DigestIndex) -> None:
+        self.index = index
 
     def add(self, first: int, codes: Codes) -> None:
         """Add; many at once are made a segment before this returns."""
@@ -93,14 +91,6 @@ class Ours:
         """Remove."""
         self.index.remove(np.array([key]))
 
-    def search(self, code: Codes) -> Found:
-        """Search."""
-        return pairs(self.index.search(code, self._radius))
-
-    def batch(self, codes: Codes) -> Hits:
-        """Search for many."""
-        return self.index.search(codes, self._radius)
-
     @property
     def nbytes(self) -> int:
         """Bytes of all arrays."""
@@ -109,6 +99,25 @@ class Ours:
     def save(self, folder: Path) -> None:
         """Save."""
         self.index.save(folder, 1)
+
+
+class Ours(OurIndex):
+    """HammingIndex."""
+
+    name = "hashsvc HammingIndex"
+    index: HammingIndex
+
+    def __init__(self, bits: int, radius: int) -> None:
+        super().__init__(HammingIndex(bits))
+        self._radius = radius
+
+    def search(self, code: Codes) -> Found:
+        """Search."""
+        return pairs(self.index.search(code, self._radius))
+
+    def batch(self, codes: Codes) -> Hits:
+        """Search for many."""
+        return self.index.search(codes, self._radius)
 
     def open(self, folder: Path) -> HammingIndex:
         """Open with all checksums compared."""

@@ -35,6 +35,7 @@ from PIL import ExifTags, Image
 import hashsvc
 from benchmarks import peers, report
 from hashsvc.cli import files
+from hashsvc.cli.selftest import distance
 from hashsvc.media import FOR_CHECKS, FOR_LISTS, Limits, Recipe, fingerprint_file
 from hashsvc.media.decode import look
 from hashsvc.media.pdq import pdq, pdq_dihedral
@@ -432,8 +433,3 @@ def decoded(jpeg: bytes) -> Image.Image:
 def packed(bits: npt.NDArray[Any]) -> bytes:
     """The bytes of a hash of pdqhash's, which has one number for each bit."""
     return np.packbits(np.asarray(bits, np.uint8)).tobytes()
-
-
-def distance(one: bytes, other: bytes) -> int:
-    """In how many bits two values differ."""
-    return (int.from_bytes(one) ^ int.from_bytes(other)).bit_count()

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks import report
+from hashsvc.cli.files import cores
 
 _REPEAT = 15
 _MOST_SPREAD = 1.25
@@ -63,7 +64,7 @@ class Watch:
 
 def warnings(facts: report.Row) -> list[str]:
     """What makes the figures of such a run doubtful."""
-    most_load = _MOST_LOAD_PER_CORE * report.cores()
+    most_load = _MOST_LOAD_PER_CORE * cores()
     limits = {
         "spread": ("a tenth of the tries took {:.2f} times as long as another", _MOST_SPREAD),
         "drift": ("the same work was {:.2f} times as slow at another time", _MOST_SPREAD),

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hashsvc.cli.files import cores
+
 Row = dict[str, Any]
 Numbers = npt.NDArray[np.int64]
 
@@ -51,13 +53,6 @@ def environment(seed: int) -> Row:
         **{name.removesuffix("-cpu"): _version(name) for name in _PACKAGES},
         "seed": seed,
     }
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def print_environment(facts: Row) -> None:

@@ -1,7 +1,5 @@
 """The node's side of TLS: its certificate and key, read anew when their files change."""
 
-import os
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +8,7 @@ import structlog
 
 from hashsvc.config import Tls
 from hashsvc.errors import ConfigError
+from hashsvc.lists.keys import check_private
 
 _log = structlog.get_logger()
 
@@ -83,5 +82,4 @@ def _check_private(path: Path) -> None:
         mode = path.stat().st_mode
     except OSError as error:
         raise ConfigError(f"tls: cannot read {path}: {error.strerror}") from None
-    if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise ConfigError(f"tls: others may read the key {path}; run chmod 600 on it")
+    check_private(path, mode)

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from hashsvc.errors import ConfigError
+from hashsvc.lists.keys import write_private
 
 _DAYS = 90
 _SKEW = timedelta(minutes=5)
@@ -67,7 +68,7 @@ def issue(authority: Issued, name: str, hosts: Sequence[str], *, is_client: bool
 
 
 def write(folder: Path, stem: str, issued: Issued) -> tuple[Path, Path]:
-    """Write STEM.crt and STEM.key, the key readable by its owner alone; return both paths.
+    """Write STEM.crt and STEM.key, readable by their owner alone; return both paths.
 
     Raises:
         ConfigError: one of them is there already.
@@ -78,8 +79,7 @@ def write(folder: Path, stem: str, issued: Issued) -> tuple[Path, Path]:
         if path.exists():
             raise ConfigError(f"{path} is there already; nothing was written over it")
     for path, content in zip(paths, (issued.certificate, issued.key), strict=True):
-        path.touch(mode=0o600)
-        path.write_bytes(content)
+        write_private(path, content)
     return paths
 
 

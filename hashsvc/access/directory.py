@@ -1,8 +1,8 @@
 """The partners of a node and their credentials: looked up in memory, changed through the store.
 
 Every call asks who is calling, so the answer touches no database. A change is committed first and
-then put in the place of what was in memory by one assignment: from the moment that revoking or
-suspending returns, no call passes any more.
+then put in the place of what was in memory by one assignment: no call that begins after revoking or
+suspending returned passes. Streams that are open go on.
 """
 
 import re

@@ -6,6 +6,7 @@ the record at its position by digest. In every other case it is made again from 
 """
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import structlog
@@ -41,27 +42,31 @@ class IndexFiles:
         except (CodeIndexError, OSError) as error:
             _log.warning("index rebuilt", algorithm=algorithm.value, because=str(error))
             return kind(algorithm.bits)
-        if index.about != self._about(algorithm, index.revision):
+        if index.about != self._about(algorithm, self._log_until(index.revision)):
             _log.warning("index rebuilt", algorithm=algorithm.value, because="of another log")
             index.close()
             return kind(algorithm.bits)
         return index
 
-    def save(self, algorithm: Algorithm, index: Index, snapshot: Snapshot, position: int) -> None:
-        """Save what an index was when it had reached a position of the log.
+    def save(self, moments: Mapping[Algorithm, tuple[Index, Snapshot]], position: int) -> None:
+        """Save what the indexes were when they had reached a position of the log.
 
         Raises:
             OSError: the disk.
         """
-        about = self._about(algorithm, position)
-        folder = self._folder / algorithm.value
-        index.save(folder, position, about=about, snapshot=snapshot)
+        log = self._log_until(position)
+        for algorithm, (index, snapshot) in moments.items():
+            folder = self._folder / algorithm.value
+            about = self._about(algorithm, log)
+            index.save(folder, position, about=about, snapshot=snapshot)
 
-    def _about(self, algorithm: Algorithm, position: int) -> str:
+    def _about(self, algorithm: Algorithm, log: str) -> str:
+        return f"{algorithm.value}, {self._made_by}, {log}"
+
+    def _log_until(self, position: int) -> str:
         record = self._store.get_record(position)
         digest = hashlib.sha256(record).hexdigest() if record is not None else "none"
-        log = f"log of {self._store.node_id} up to {position}, {digest}"
-        return f"{algorithm.value}, {self._made_by}, {log}"
+        return f"log of {self._store.node_id} up to {position}, {digest}"
 
 
 def _kind(algorithm: Algorithm) -> type[HammingIndex] | type[DigestIndex]:

@@ -108,11 +108,10 @@ class Indexer:
         """
         with self._lock:
             position = self._position
-            moments = {algorithm: index.snapshot for algorithm, index in self._indexes.items()}
+            moments = {a: (index, index.snapshot) for a, index in self._indexes.items()}
         if position == self._saved_position:
             return
-        for algorithm, moment in moments.items():
-            self._files.save(algorithm, self._indexes[algorithm], moment, position)
+        self._files.save(moments, position)
         self._saved_position = position
 
     def list_name(self, list_id: int) -> str:

@@ -171,7 +171,7 @@ def save_key(path: Path, signer: Signer, *, passphrase: bytes | None = None) -> 
     pem = signer.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        _write_private(draft, pem)
+        write_private(draft, pem)
         # A link, unlike a rename, never takes the place of another key.
         path.hardlink_to(draft)
     except FileExistsError as error:
@@ -196,11 +196,7 @@ def load_key(path: Path, name: str, *, passphrase: bytes | None = None) -> Signe
             pem = file.read(_MAX_FILE_BYTES)
     except OSError as error:
         raise ConfigError(f"the key {path} cannot be read: {error.strerror}") from error
-    if mode & 0o077:
-        raise ConfigError(
-            f"the key {path} is not for its owner alone (its mode is {mode:04o}); "
-            f"if nobody has taken it, run: chmod 600 {path}"
-        )
+    check_private(path, mode)
     try:
         key = load_pem_private_key(pem, None if passphrase is None else _checked(passphrase))
     except TypeError as error:
@@ -215,7 +211,25 @@ def load_key(path: Path, name: str, *, passphrase: bytes | None = None) -> Signe
     return Signer(name, key)
 
 
-def _write_private(path: Path, data: bytes) -> None:
+def check_private(path: Path, mode: int) -> None:
+    """Refuse a key whose file has a mode by which others than its owner may use it.
+
+    Raises:
+        ConfigError: it has.
+    """
+    if mode & 0o077:
+        raise ConfigError(
+            f"the key {path} is not for its owner alone (its mode is {mode & 0o777:04o}); "
+            f"if nobody has taken it, run: chmod 600 {path}"
+        )
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a new file that its owner alone can read, through to the disk.
+
+    Raises:
+        OSError: there is one of that name, or the disk.
+    """
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         os.fchmod(descriptor, 0o600)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 
 from hashsvc.store import schema
+from hashsvc.store.rows import put
 
 
 class AuditTables:
@@ -38,13 +39,9 @@ class AuditTables:
 
     def append(self, position: int, body: bytes, tiles: Iterable[tuple[int, int, bytes]]) -> None:
         """Add the record at a position, and write the tiles (level, index, hashes) that change."""
-        table = schema.audit_tiles
         with self._writer.begin() as connection:
             values = {"position": position, "body": body}
             connection.execute(sa.insert(schema.audit).values(values))
             for level, index, hashes in tiles:
-                this = sa.and_(table.c.level == level, table.c.index == index)
-                changed = connection.execute(sa.update(table).where(this).values(hashes=hashes))
-                if not changed.rowcount:
-                    new = {"level": level, "index": index, "hashes": hashes}
-                    connection.execute(sa.insert(table).values(new))
+                key = {"level": level, "index": index}
+                put(connection, schema.audit_tiles, key, {"hashes": hashes})

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from hashsvc.model import Credential, CredentialKind, Grant, Partner, Role
 from hashsvc.store import schema
+from hashsvc.store.rows import put
 from hashsvc.store.times import to_time, to_us
 
 
@@ -33,7 +34,7 @@ class PartnerTables:
             "create_time": to_us(partner.create_time),
         }
         with self._writer.begin() as connection:
-            _save(connection, schema.partners, partner.id, values)
+            put(connection, schema.partners, {"id": partner.id}, values)
 
     def get_credentials(self) -> list[tuple[Credential, bytes]]:
         """Return all credentials with their digests."""
@@ -53,13 +54,7 @@ class PartnerTables:
             "revoke_time": _us_or_none(credential.revoke_time),
         }
         with self._writer.begin() as connection:
-            _save(connection, schema.credentials, credential.id, values)
-
-
-def _save(connection: sa.Connection, table: sa.Table, key: str, values: dict[str, Any]) -> None:
-    changed = connection.execute(sa.update(table).where(table.c.id == key).values(values))
-    if not changed.rowcount:
-        connection.execute(sa.insert(table).values(id=key, **values))
+            put(connection, schema.credentials, {"id": credential.id}, values)
 
 
 def _partner(row: Any) -> Partner:

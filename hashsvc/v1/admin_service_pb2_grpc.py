@@ -101,7 +101,7 @@ class AdminServiceServicer(object):
 
     def UpdatePartner(self, request, context):
         """Changes a partner's name or grants, or suspends it: its credentials then do not count, from the
-        moment of the answer on, until it is updated again.
+        moment of the answer on, until it is updated again. Calls that are under way, streams too, go on.
 
         INVALID_ARGUMENT (a field is malformed: correct it), NOT_FOUND (no such partner: list them).
         """
@@ -141,7 +141,7 @@ class AdminServiceServicer(object):
 
     def RevokeCredential(self, request, context):
         """Revokes an API key or a certificate, for good: it does not count from the moment of the answer
-        on. Repeating the call changes nothing.
+        on. Calls that are under way, streams too, go on. Repeating the call changes nothing.
 
         NOT_FOUND (no such credential: list them).
         """

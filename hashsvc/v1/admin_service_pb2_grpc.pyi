@@ -242,7 +242,7 @@ class AdminServiceStub(typing.Generic[_AdminServiceCreatePartnerType, _AdminServ
 
     UpdatePartner: _AdminServiceUpdatePartnerType
     """Changes a partner's name or grants, or suspends it: its credentials then do not count, from the
-    moment of the answer on, until it is updated again.
+    moment of the answer on, until it is updated again. Calls that are under way, streams too, go on.
 
     INVALID_ARGUMENT (a field is malformed: correct it), NOT_FOUND (no such partner: list them).
     """
@@ -269,7 +269,7 @@ class AdminServiceStub(typing.Generic[_AdminServiceCreatePartnerType, _AdminServ
 
     RevokeCredential: _AdminServiceRevokeCredentialType
     """Revokes an API key or a certificate, for good: it does not count from the moment of the answer
-    on. Repeating the call changes nothing.
+    on. Calls that are under way, streams too, go on. Repeating the call changes nothing.
 
     NOT_FOUND (no such credential: list them).
     """
@@ -349,7 +349,7 @@ class AdminServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[hashsvc.v1.admin_service_pb2.UpdatePartnerResponse, collections.abc.Awaitable[hashsvc.v1.admin_service_pb2.UpdatePartnerResponse]]:
         """Changes a partner's name or grants, or suspends it: its credentials then do not count, from the
-        moment of the answer on, until it is updated again.
+        moment of the answer on, until it is updated again. Calls that are under way, streams too, go on.
 
         INVALID_ARGUMENT (a field is malformed: correct it), NOT_FOUND (no such partner: list them).
         """
@@ -396,7 +396,7 @@ class AdminServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[hashsvc.v1.admin_service_pb2.RevokeCredentialResponse, collections.abc.Awaitable[hashsvc.v1.admin_service_pb2.RevokeCredentialResponse]]:
         """Revokes an API key or a certificate, for good: it does not count from the moment of the answer
-        on. Repeating the call changes nothing.
+        on. Calls that are under way, streams too, go on. Repeating the call changes nothing.
 
         NOT_FOUND (no such credential: list them).
         """
