@@ -14,6 +14,8 @@ from benchmarks.datasets import Codes
 from benchmarks.report import note, seconds
 from hashsvc.config import Limits, Matching, Settings
 from hashsvc.lists.ledger import Ledger
+from hashsvc.lists.logs import ListKeys, SignedLogs
+from hashsvc.lists.readers import Readers
 from hashsvc.model import ListKind
 from hashsvc.store.store import Store
 
@@ -46,12 +48,15 @@ def fill(data: Path, codes: Codes) -> Filled:
 def write(data: Path, codes: Codes) -> None:
     """Add the codes without a node; each batch is one transaction."""
     data.mkdir(mode=0o700)
-    store = Store(Settings(data=data, database_url="").store_url)
+    settings = Settings(data=data, database_url="")
+    store = Store(settings.store_url)
     try:
         ledger = Ledger(
             store,
             limits=Limits(max_batch_entries=_LEDGER_BATCH),
             min_pdq_quality=Matching().min_pdq_quality,
+            logs=SignedLogs(ListKeys(settings.keys_folder)),
+            readers=Readers(),
             follow=lambda: None,
         )
         ledger.create_list(node.LIST, ListKind.KNOWN, "", request_id="list")

@@ -15,6 +15,8 @@ from hashsvc.config import Settings, check_addresses
 from hashsvc.errors import ConfigError
 from hashsvc.lists.indexer import Indexer
 from hashsvc.lists.ledger import Ledger
+from hashsvc.lists.logs import ListKeys, SignedLogs
+from hashsvc.lists.readers import Readers
 from hashsvc.matching.matcher import Matcher
 from hashsvc.media import DecoderPool
 from hashsvc.media import Limits as MediaLimits
@@ -93,8 +95,16 @@ class Node:
         indexer = self._indexer = await self._threads.write(
             Indexer, store, settings.data / "index", min_pdq_quality=quality
         )
+        logs = SignedLogs(ListKeys(settings.keys_folder))
+        await self._threads.write(logs.sign_unsigned, store)
+        readers = await self._threads.write(lambda: Readers(store.all_lists()))
         ledger = Ledger(
-            store, limits=settings.limits, min_pdq_quality=quality, follow=indexer.follow
+            store,
+            limits=settings.limits,
+            min_pdq_quality=quality,
+            logs=logs,
+            readers=readers,
+            follow=indexer.follow,
         )
         matcher = Matcher(
             store,
@@ -110,7 +120,7 @@ class Node:
                 "authentication is on, and no partner with the role admin has a credential: make "
                 f"one with `hashsvc partners first-admin ID --data {settings.data}`"
             )
-        gate = Gate(directory if settings.authentication else None)
+        gate = Gate(directory if settings.authentication else None, readers)
         audit = await self._threads.write(AuditLog, store.audit)
         around = self._around = AroundCalls(
             gate,

@@ -185,6 +185,11 @@ class Settings(BaseSettings):
         """The SQLAlchemy URL in use."""
         return self.database_url or f"sqlite:///{(self.data / 'hashsvc.db').absolute()}"
 
+    @property
+    def keys_folder(self) -> Path:
+        """Where the private keys of this node's lists are."""
+        return self.data / "keys" / "lists"
+
 
 def load(file: Path | None, flags: Mapping[str, Any]) -> Settings:
     """Return the settings from a TOML file, the environment and command line flags.

@@ -9,6 +9,7 @@
 | `hashsvc_index_saved_position` | the log position that the next start goes on from |
 | `hashsvc_index_fingerprints`, `hashsvc_index_bytes` | by `algorithm` |
 | `hashsvc_probing_total` | times a partner came near one entry with too many files, by `partner` |
+| `hashsvc_canaries_met_total` | checks that met a canary, by `list` and `canary_of` |
 | `hashsvc_ready` | 1 while calls are let in |
 """
 
@@ -67,6 +68,12 @@ class Metrics:
             ("partner",),
             registry=self._registry,
         )
+        self._canaries = Counter(
+            "hashsvc_canaries_met",
+            "Checks that met a canary",
+            ("list", "canary_of"),
+            registry=self._registry,
+        )
         self._server: tuple[WSGIServer, Thread] | None = None
 
     def call_ended(self, method: str, status: str, seconds: float) -> None:
@@ -76,6 +83,10 @@ class Metrics:
     def probing_suspected(self, partner: str) -> None:
         """Count a partner that seems to probe."""
         self._probing.labels(partner).inc()
+
+    def canary_met(self, list_name: str, partner: str) -> None:
+        """Count a check that met a canary of a partner."""
+        self._canaries.labels(list_name, partner).inc()
 
     def checked(self, *moments: float) -> None:
         """Count a check by the moments, in seconds, between its stages, start and end included."""

@@ -146,9 +146,17 @@ PURPOSES = frozenset(
 """The labels that name the purpose terrorist media serves."""
 
 
+EVERYONE = ("*",)
+"""Readers of a list: whoever a node's administrators let follow it."""
+
+
 @dataclass(frozen=True, slots=True)
 class HashList:
-    """A shared hash list. `size` is the number of records in its log."""
+    """A shared hash list. `size` is the number of records in its log.
+
+    `readers` are the partners that may follow it or learn that something is in it, beside its
+    owner. `names_contributors` lets callers who may only check see who asserts an entry.
+    """
 
     name: str
     kind: ListKind
@@ -156,6 +164,8 @@ class HashList:
     size: int
     active_entries: int
     create_time: datetime
+    readers: tuple[str, ...] = EVERYONE
+    names_contributors: bool = False
 
     @property
     def partner(self) -> str:
@@ -187,7 +197,11 @@ class EntryDraft:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One known media item in a list; `name` is `partner/list#sequence`."""
+    """One known media item in a list; `name` is `partner/list#sequence`.
+
+    `canary_of` is the only partner that sees it, of an entry that stands for no media and was
+    planted to tell where a list leaked; empty for all others.
+    """
 
     name: str
     media_type: MediaType
@@ -198,6 +212,7 @@ class Entry:
     update_time: datetime
     withdraw_time: datetime | None = None
     withdraw_reason: str = ""
+    canary_of: str = ""
 
     @property
     def list_name(self) -> str:
@@ -207,7 +222,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class EntryAdded:
-    """Record kind: an entry came in. Its name's sequence is the record's place in the list."""
+    """Record kind: an entry came in. Its name's sequence is the record's place in the log."""
 
     draft: EntryDraft
     contributor: str
@@ -232,7 +247,18 @@ class EntryWithdrawn:
     time: datetime
 
 
-Change = EntryAdded | EntryAmended | EntryWithdrawn
+@dataclass(frozen=True, slots=True)
+class ListDescribed:
+    """Record kind: what a list is. The first record of every list; a later one changes it."""
+
+    kind: ListKind
+    purpose: str
+    readers: tuple[str, ...]
+    names_contributors: bool
+    time: datetime
+
+
+Change = EntryAdded | EntryAmended | EntryWithdrawn | ListDescribed
 """One change to a list: what a record of its log says."""
 
 
@@ -247,13 +273,14 @@ class AddedEntry:
 
 @dataclass(frozen=True, slots=True)
 class KnownEntry:
-    """What a match needs to know of an entry: its list's kind, and its fingerprints by ordinal.
+    """What a match needs to know of an entry: of its list, and its fingerprints by ordinal.
 
     The fingerprints carry no values.
     """
 
     entry: Entry
     kind: ListKind
+    names_contributors: bool
 
 
 class Outcome(StrEnum):
@@ -327,7 +354,8 @@ class Match:
     """One entry that the upload matches.
 
     `algorithm` and `variant` are those of the strongest piece of evidence. `evidence` is best
-    first; a caller who may not see it has none, and neither contributor nor coverage.
+    first; a caller who may not see it has neither that nor coverage, and the contributor only
+    where `names_contributor`: the list's owner agrees. `canary_of` is as in an entry.
     """
 
     entry: str
@@ -339,6 +367,8 @@ class Match:
     confidence: Confidence
     evidence: tuple[Evidence, ...] = ()
     coverage: Coverage | None = None
+    names_contributor: bool = False
+    canary_of: str = ""
 
     @property
     def list_name(self) -> str:

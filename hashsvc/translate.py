@@ -15,6 +15,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from hashsvc.errors import InvalidRequest
 from hashsvc.model import (
+    EVERYONE,
     ORIGINAL,
     Action,
     AddedEntry,
@@ -306,6 +307,8 @@ def list_to_proto(hash_list: HashList) -> types_pb2.HashList:
         size=hash_list.size,
         active_entries=hash_list.active_entries,
         create_time=timestamp(hash_list.create_time),
+        readers=hash_list.readers,
+        names_contributors=hash_list.names_contributors,
     )
 
 
@@ -323,6 +326,8 @@ def list_from_proto(message: types_pb2.HashList) -> HashList:
         size=message.size,
         active_entries=message.active_entries,
         create_time=read_time(message.create_time, "create_time"),
+        readers=tuple(message.readers) or EVERYONE,
+        names_contributors=message.names_contributors,
     )
 
 
@@ -390,6 +395,7 @@ def entry_to_proto(entry: Entry) -> types_pb2.Entry:
     if entry.withdraw_time is not None:
         message.withdraw_time.CopyFrom(timestamp(entry.withdraw_time))
         message.withdraw_reason = entry.withdraw_reason
+    message.canary_of = entry.canary_of
     return message
 
 
@@ -407,6 +413,7 @@ def entry_from_proto(message: types_pb2.Entry) -> Entry:
         update_time=read_time(message.update_time, "update_time"),
         withdraw_time=read_time(message.withdraw_time, "withdraw_time") if withdrawn else None,
         withdraw_reason=message.withdraw_reason,
+        canary_of=message.canary_of,
     )
 
 

@@ -2,7 +2,8 @@
 
 `running_node` runs a node in a thread of this process, on a free loopback port and a real SQLite
 file, for tests that use the blocking client or gRPC by hand. `check_invariants` replays every
-record into an empty store and compares: entries, lists and index must be what the log says.
+record into an empty store and compares: entries, lists and index must be what the log says, and
+each list's newest checkpoint must be of its records.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,10 @@ from hashsvc.app import Node
 from hashsvc.config import load
 from hashsvc.lists import rules
 from hashsvc.lists.indexer import Indexer
+from hashsvc.lists.logs import origin, record_leaf
+from hashsvc.lists.merkle import Frontier
+from hashsvc.lists.notes import Checkpoint
+from hashsvc.lists.tiles import RightEdge
 from hashsvc.model import (
     Algorithm,
     Basis,
@@ -30,6 +36,7 @@ from hashsvc.model import (
 )
 from hashsvc.store import records, schema
 from hashsvc.store.store import Store
+from hashsvc.store.transaction import Growth, Record
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PROPAGANDA = Description(labels=("propaganda",), basis=Basis.PLATFORM_MODERATION)
@@ -108,6 +115,7 @@ def check_invariants(url: str, scratch: Path, *, min_pdq_quality: int = 50) -> N
         indexer = Indexer(store, scratch / "no-index", min_pdq_quality=min_pdq_quality)
         indexer.follow()
         for hash_list in lists:
+            check_checkpoint(store, hash_list.name)
             entries = [
                 s.get_entries(
                     hash_list.name,
@@ -133,24 +141,33 @@ def check_invariants(url: str, scratch: Path, *, min_pdq_quality: int = 50) -> N
         replayed.close()
 
 
+def check_checkpoint(store: Store, list_name: str) -> None:
+    """Assert that a list's newest checkpoint is of all its records, and that its tiles agree."""
+    leaves = [record_leaf(r.salt, r.body) for r in store.list_records(list_name, 0, 1_000_000)]
+    tree = Frontier()
+    tree.extend(leaves)
+    note = store.checkpoint(list_name)
+    assert note is not None
+    head = Checkpoint.parse(note.decode().partition("\n\n")[0] + "\n")
+    assert head == Checkpoint(origin(list_name), len(leaves), tree.root())
+    edge = RightEdge.read(partial(store.read_tile, list_name), head.size)
+    assert edge.root() == head.root
+
+
 def _replay(store: Store, into: Store) -> None:
     """Append every record of one store to another, and check that positions have no gaps."""
     lists = {row.id: row for row in _rows(store, sa.select(schema.lists))}
     sizes = dict.fromkeys(lists, 0)
-    with into.write() as tx:
-        for row in sorted(lists.values(), key=lambda row: row.create_time):
-            found = store.get_list(row.name)
-            assert found is not None
-            tx.create_list(row.name, found.kind, found.purpose, found.create_time)
     query = sa.select(schema.records).order_by(schema.records.c.position)
     for number, row in enumerate(_rows(store, query), 1):
         assert row.position == number
-        sizes[row.list_id] += 1
         assert row.list_position == sizes[row.list_id]
+        sizes[row.list_id] += 1
         change = records.decode(row.body)
         assert records.encode(change) == row.body
         with into.write() as tx:
-            tx.append(lists[row.list_id].name, [(change, row.body)])
+            record = Record(change, row.body, row.salt)
+            tx.append(lists[row.list_id].name, [record], Growth((), b""))
 
 
 def _rows(store: Store, query: sa.Select[Any]) -> list[Any]:

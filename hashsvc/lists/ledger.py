@@ -1,8 +1,9 @@
 """The ledger: the only writer. Validates a change, appends it, and lets the index follow."""
 
 import hashlib
+import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,8 +15,11 @@ from hashsvc.errors import (
     LimitExceeded,
     PreconditionFailed,
 )
-from hashsvc.lists import rules
+from hashsvc.lists import canaries, rules
+from hashsvc.lists.logs import SignedLogs
+from hashsvc.lists.readers import Readers
 from hashsvc.model import (
+    EVERYONE,
     AddedEntry,
     Change,
     Description,
@@ -25,10 +29,14 @@ from hashsvc.model import (
     EntryDraft,
     EntryWithdrawn,
     HashList,
+    ListDescribed,
     ListKind,
 )
 from hashsvc.store import records
-from hashsvc.store.store import Store, WriteTransaction
+from hashsvc.store.store import Store
+from hashsvc.store.transaction import WriteTransaction
+
+_RANDOM = random.SystemRandom()
 
 
 class Ledger:
@@ -45,10 +53,14 @@ class Ledger:
         *,
         limits: Limits,
         min_pdq_quality: int,
+        logs: SignedLogs,
+        readers: Readers,
         follow: Callable[[], object],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._store = store
+        self._logs = logs
+        self._readers = readers
         self._limits = limits
         self._min_pdq_quality = min_pdq_quality
         self._follow = follow
@@ -67,17 +79,20 @@ class Ledger:
         purpose: str,
         *,
         request_id: str,
+        readers: Sequence[str] = EVERYONE,
+        names_contributors: bool = False,
         by: str = "",
         builtin: bool = False,
     ) -> tuple[HashList, int]:
         """Create a list and return it with the log position.
 
         Raises:
-            InvalidRequest: the name or the purpose is malformed, or the name is reserved.
+            InvalidRequest: the name, the purpose or a reader is malformed, or the name is reserved.
             AlreadyExists: the name is taken.
         """
         rules.check_list_name(name, "list.name")
         rules.check_text(purpose, "list.purpose")
+        chosen = rules.check_readers(readers, "list.readers")
         _check_not_reserved(name, "list.name", builtin=builtin)
 
         def apply(tx: WriteTransaction) -> Any:
@@ -88,11 +103,42 @@ class Ledger:
                     f"this node has {rules.MAX_LISTS:,} lists, as many as it can",
                     metadata={"limit": "MAX_LISTS", "maximum": str(rules.MAX_LISTS)},
                 )
-            tx.create_list(name, kind, purpose, self._now())
+            change = ListDescribed(kind, purpose, chosen, names_contributors, self._now())
+            self._logs.create(tx, name, (change, records.encode(change)))
             return {"position": tx.log_size}
 
-        answer = self._once(by, request_id, ("create_list", name, kind, purpose), apply)
-        return self._get_list(name), answer["position"]
+        content = ("create_list", name, kind, purpose, *chosen, str(names_contributors))
+        answer = self._once(by, request_id, content, apply)
+        return self._learn(name), answer["position"]
+
+    def update_list(
+        self, name: str, values: Mapping[str, Any], *, request_id: str, by: str = ""
+    ) -> tuple[HashList, int]:
+        """Set the purpose, `readers` or `names_contributors` of a list; return it as it is then.
+
+        Raises:
+            InvalidRequest: a new value breaks a rule.
+            NotFound: there is no such list.
+            PreconditionFailed: the list is kept elsewhere.
+        """
+        rules.check_list_name(name, "list.name")
+        _check_not_reserved(name, "list.name", builtin=False)
+        rules.check_text(values.get("purpose", ""), "list.purpose")
+        if "readers" in values:
+            values = {**values, "readers": rules.check_readers(values["readers"], "list.readers")}
+
+        def apply(tx: WriteTransaction) -> Any:
+            now = rules.existing_list(tx.get_list(name), name)
+            new = replace(now, **values)
+            change = ListDescribed(
+                new.kind, new.purpose, new.readers, new.names_contributors, self._now()
+            )
+            self._logs.append(tx, name, now.size, [(change, records.encode(change))])
+            return {"position": tx.log_size}
+
+        content = ("update_list", name, repr(sorted(values.items())))
+        answer = self._once(by, request_id, content, apply)
+        return self._learn(name), answer["position"]
 
     def add_entries(
         self,
@@ -131,10 +177,10 @@ class Ledger:
                 if known is None:
                     change = EntryAdded(draft, by or hash_list.partner, self._now())
                     changes.append((change, records.encode(change, encoded)))
-                    sequences[digest] = hash_list.size + len(changes)
+                    sequences[digest] = hash_list.size + len(changes) - 1
                 results.append([sequences[digest], known is not None, self._is_matchable(draft)])
             if changes:
-                tx.append(list_name, changes)
+                self._logs.append(tx, list_name, hash_list.size, changes)
             return {"entries": results, "position": tx.log_size}
 
         answer = self._once(by, request_id, ("add_entries", list_name, *entries), apply)
@@ -149,6 +195,7 @@ class Ledger:
         *,
         request_id: str,
         by: str = "",
+        viewer: str | None = None,
     ) -> tuple[Entry, int]:
         """Set the named fields of an entry's description; return the entry and the position.
 
@@ -162,23 +209,22 @@ class Ledger:
         values = {field: getattr(amendment, field) for field in fields}
 
         def apply(tx: WriteTransaction) -> Any:
-            entry = _active(tx.get_entry(list_name, sequence), name)
+            entry = _active(tx.get_entry(list_name, sequence, viewer), name)
             description = replace(entry.description, **values)
             # An entry may be amended after it expired; only a new expiry must lie ahead.
             checked = (
                 description if "expire_time" in fields else replace(description, expire_time=None)
             )
             rules.check_description(checked, "entry", self._now())
-            change = EntryAmended(sequence, description, self._now())
-            tx.append(list_name, [(change, records.encode(change))])
+            self._change(tx, list_name, EntryAmended(sequence, description, self._now()))
             return {"position": tx.log_size}
 
         content = ("amend_entry", name, ",".join(fields), records.encode_description(amendment))
         answer = self._once(by, request_id, content, apply)
-        return self._get_entry(list_name, sequence), answer["position"]
+        return self._get_entry(list_name, sequence, viewer), answer["position"]
 
     def withdraw_entry(
-        self, name: str, reason: str, *, request_id: str, by: str = ""
+        self, name: str, reason: str, *, request_id: str, by: str = "", viewer: str | None = None
     ) -> tuple[Entry, int]:
         """Withdraw an entry for good; return it and the log position.
 
@@ -192,13 +238,51 @@ class Ledger:
         rules.check_text(reason, "reason", required=True)
 
         def apply(tx: WriteTransaction) -> Any:
-            _active(tx.get_entry(list_name, sequence), name)
-            change = EntryWithdrawn(sequence, reason, self._now())
-            tx.append(list_name, [(change, records.encode(change))])
+            _active(tx.get_entry(list_name, sequence, viewer), name)
+            self._change(tx, list_name, EntryWithdrawn(sequence, reason, self._now()))
             return {"position": tx.log_size}
 
         answer = self._once(by, request_id, ("withdraw_entry", name, reason), apply)
-        return self._get_entry(list_name, sequence), answer["position"]
+        return self._get_entry(list_name, sequence, viewer), answer["position"]
+
+    def plant_canaries(
+        self, list_name: str, partner: str, count: int, *, request_id: str, by: str = ""
+    ) -> tuple[list[str], int]:
+        """Add entries that only one partner sees; return their names and the log position.
+
+        They are asserted by the list's owner, and look like entries of the list (see `canaries`).
+
+        Raises:
+            InvalidRequest: the partner is no partner's id, or the owner.
+            LimitExceeded: they are too many.
+            NotFound: there is no such list.
+            PreconditionFailed: the list has no entry to resemble, or is kept elsewhere.
+        """
+        rules.check_list_name(list_name, "list")
+        _check_not_reserved(list_name, "list", builtin=False)
+        rules.check_canaries(list_name, partner, count)
+
+        def apply(tx: WriteTransaction) -> Any:
+            hash_list = rules.existing_list(tx.get_list(list_name), list_name)
+            now = self._now()
+            changes: list[tuple[Change, bytes]] = []
+            for like in tx.sample_entries(list_name, count):
+                draft = _in_record_order(canaries.draft_like(like, _RANDOM, now))
+                change = EntryAdded(draft, hash_list.partner, now)
+                changes.append((change, records.encode(change)))
+            if not changes:
+                raise PreconditionFailed(
+                    f"{list_name} has no entry that canaries could resemble: add some first",
+                    metadata={"list": list_name},
+                )
+            self._logs.append(tx, list_name, hash_list.size, changes)
+            sequences = range(hash_list.size, hash_list.size + len(changes))
+            tx.mark_canaries(list_name, sequences, partner)
+            return {"sequences": list(sequences), "position": tx.log_size}
+
+        content = ("plant_canaries", list_name, partner, str(count))
+        answer = self._once(by, request_id, content, apply)
+        return [f"{list_name}#{s}" for s in answer["sequences"]], answer["position"]
 
     def _once(
         self,
@@ -213,19 +297,23 @@ class Ledger:
         key = f"{by}/{request_id}" if by else request_id
         digest = _content_digest(content)
         with self._lock:
-            with self._store.write() as tx:
-                earlier = tx.find_answer(key)
-                if earlier is None:
-                    answer = apply(tx)
-                    tx.save_answer(key, digest, answer, self._now())
-                elif earlier[0] == digest:
-                    answer = earlier[1]
-                else:
-                    raise InvalidRequest.of(
-                        "request_id",
-                        "was used before for a different request",
-                        reason="REQUEST_ID_REUSED",
-                    )
+            try:
+                with self._store.write() as tx:
+                    earlier = tx.find_answer(key)
+                    if earlier is None:
+                        answer = apply(tx)
+                        tx.save_answer(key, digest, answer, self._now())
+                    elif earlier[0] == digest:
+                        answer = earlier[1]
+                    else:
+                        raise InvalidRequest.of(
+                            "request_id",
+                            "was used before for a different request",
+                            reason="REQUEST_ID_REUSED",
+                        )
+            except BaseException:
+                self._logs.forget()
+                raise
             # Durable from here; a crash before the index follows is made good at the next start.
             self._follow()
         return answer
@@ -243,11 +331,19 @@ class Ledger:
     def _is_matchable(self, draft: EntryDraft) -> bool:
         return any(rules.is_searchable(f, self._min_pdq_quality) for f in draft.fingerprints)
 
-    def _get_list(self, name: str) -> HashList:
-        return rules.existing_list(self._store.get_list(name), name)
+    def _change(self, tx: WriteTransaction, list_name: str, change: Change) -> None:
+        size = rules.existing_list(tx.get_list(list_name), list_name).size
+        self._logs.append(tx, list_name, size, [(change, records.encode(change))])
 
-    def _get_entry(self, list_name: str, sequence: int) -> Entry:
-        entry = self._store.get_entry(list_name, sequence)
+    def _learn(self, name: str) -> HashList:
+        """Return a list, after its readers have changed."""
+        with self._lock:
+            hash_list = rules.existing_list(self._store.get_list(name), name)
+            self._readers.learn(hash_list)
+        return hash_list
+
+    def _get_entry(self, list_name: str, sequence: int, viewer: str | None) -> Entry:
+        entry = self._store.get_entry(list_name, sequence, viewer)
         return rules.existing_entry(entry, f"{list_name}#{sequence}")
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from hashsvc.errors import InvalidRequest, LimitExceeded, NotFound, Violation
 from hashsvc.model import (
+    EVERYONE,
     Algorithm,
     Description,
     Entry,
@@ -26,6 +27,13 @@ MIN_MINORITY_BITS = 8
 
 MAX_LISTS = 4_095
 """Lists of a node; part of the keys of the index."""
+
+MAX_READERS = 1_000
+"""Partners that a list names as its readers."""
+
+MAX_CANARIES = 100
+"""Canaries planted in one request."""
+
 MAX_TEXT = 2_000
 MAX_LABELS = 32
 MAX_ENTITIES = 16
@@ -98,6 +106,41 @@ def check_text(text: str, field: str, *, required: bool = False) -> None:
     if required and not text.strip():
         violations.append(Violation(field, "say it in a few words"))
     _raise(violations)
+
+
+def check_readers(readers: Sequence[str], field: str) -> tuple[str, ...]:
+    """Return the readers of a list, sorted and each once; none named means everyone.
+
+    Raises:
+        InvalidRequest: one is no partner's id.
+        LimitExceeded: they are too many.
+    """
+    check_limit("MAX_READERS", "readers", len(readers), MAX_READERS)
+    named = tuple(sorted(set(readers))) or EVERYONE
+    if named == EVERYONE:
+        return named
+    _raise(
+        Violation(f"{field}[{i}]", f"{_shown(one)} is not a partner's id")
+        for i, one in enumerate(named)
+        if not is_name_part(one)
+    )
+    return named
+
+
+def check_canaries(list_name: str, partner: str, count: int) -> None:
+    """Refuse canaries for somebody who could not leak the list, or too many.
+
+    Raises:
+        InvalidRequest: the partner is no partner's id, or the list's owner; there are none.
+        LimitExceeded: they are too many.
+    """
+    if not is_name_part(partner):
+        raise InvalidRequest.of("partner", f"{_shown(partner)} is not a partner's id")
+    if partner == list_name.partition("/")[0]:
+        raise InvalidRequest.of("partner", "is the owner of the list, who sees all canaries")
+    if count < 1:
+        raise InvalidRequest.of("count", "give at least 1")
+    check_limit("MAX_CANARIES", "canaries", count, MAX_CANARIES)
 
 
 def check_limit(limit: str, noun: str, count: int, most: int) -> None:

@@ -2,7 +2,7 @@
 
 Exact distances would let somebody who tries many files climb towards a known hash, and the frames
 that matched would show what it looks like. Who may read a list sees all; who may only check against
-it sees what a decision needs.
+it sees what a decision needs, and the contributor where the list's owner agrees.
 """
 
 from collections.abc import Callable
@@ -23,4 +23,5 @@ def disclosed(verdict: Verdict, may_see: Callable[[str], bool]) -> Verdict:
 def _disclosed(match: Match, may_see: Callable[[str], bool]) -> Match:
     if may_see(match.list_name):
         return match
-    return replace(match, contributor="", evidence=(), coverage=None)
+    contributor = match.contributor if match.names_contributor else ""
+    return replace(match, contributor=contributor, evidence=(), coverage=None)

@@ -258,6 +258,8 @@ class Matcher:
             confidence=self._confidence(best[0]),
             evidence=tuple(_evidence(hit, entry.fingerprints) for hit in best),
             coverage=coverage if entry.media_type is MediaType.VIDEO else None,
+            names_contributor=known.names_contributors,
+            canary_of=entry.canary_of,
         )
 
     def _confidence(self, best: _Hit) -> Confidence:

@@ -11,6 +11,7 @@ from hashsvc.access.audit import Audited
 from hashsvc.access.directory import Directory
 from hashsvc.errors import PermissionDenied, Unauthenticated
 from hashsvc.lists import rules
+from hashsvc.lists.readers import Readers
 from hashsvc.model import OPERATOR, Caller, Role
 
 _MATCH, _LISTS = "/hashsvc.v1.MatchService", "/hashsvc.v1.ListService"
@@ -33,6 +34,9 @@ NEEDS: dict[str, Role | str] = {
     f"{_LISTS}/AddEntries": Role.CONTRIBUTE,
     f"{_LISTS}/AmendEntry": Role.CONTRIBUTE,
     f"{_LISTS}/WithdrawEntry": Role.CONTRIBUTE,
+    # Of its owner or an administrator: `check_owns`.
+    f"{_LISTS}/UpdateList": ANY_PARTNER,
+    f"{_LISTS}/PlantCanaries": ANY_PARTNER,
     # Of the lists that the caller may see: `may_see`.
     f"{_LISTS}/GetList": ANY_PARTNER,
     f"{_LISTS}/ListLists": ANY_PARTNER,
@@ -51,7 +55,7 @@ NEEDS: dict[str, Role | str] = {
 AUDITED = frozenset(
     {
         *(f"{_LISTS}/{name}" for name in ("CreateList", "AddEntries", "AmendEntry")),
-        f"{_LISTS}/WithdrawEntry",
+        *(f"{_LISTS}/{name}" for name in ("WithdrawEntry", "UpdateList", "PlantCanaries")),
         *(f"{_ADMIN}/{name}" for name in ("CreatePartner", "UpdatePartner", "CreateApiKey")),
         *(f"{_ADMIN}/{name}" for name in ("AddCertificate", "RevokeCredential")),
     }
@@ -60,15 +64,20 @@ AUDITED = frozenset(
 
 _caller: ContextVar[Caller] = ContextVar("caller")
 _about: ContextVar[dict[str, str]] = ContextVar("about")
-_peer: ContextVar[str] = ContextVar("peer")
+_peer: ContextVar[str] = ContextVar("peer", default="")
+_readers: ContextVar[Readers] = ContextVar("readers")
 _SCHEME = "bearer "
 
 
 class Gate:
-    """Says who makes a call, and whether it may; `directory` None is a node without credentials."""
+    """Says who makes a call, and whether it may; `directory` None is a node without credentials.
 
-    def __init__(self, directory: Directory | None) -> None:
+    `readers` are those that the lists name.
+    """
+
+    def __init__(self, directory: Directory | None, readers: Readers) -> None:
         self._directory = directory
+        self._readers = readers
 
     def enter(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> Caller:
         """Return the caller of a method, and keep it for `caller`.
@@ -79,6 +88,7 @@ class Gate:
         """
         need = NEEDS.get(method)
         _about.set({})
+        _readers.set(self._readers)
         if method in AUDITED:
             # Now: gRPC crashes when it is asked after the caller has gone.
             _peer.set(context.peer())
@@ -118,6 +128,11 @@ def note(**about: str) -> None:
     _about.get().update(about)
 
 
+def must_audit(method: str) -> bool:
+    """Tell whether the audit log is to have a call: by its method, or as it met a canary."""
+    return method in AUDITED or "canary_of" in _about.get({})
+
+
 def audited(method: str, status: str) -> Audited | None:
     """What the audit log is to have of a call that ends; None for a caller that is not known."""
     who = _caller.get(None)
@@ -142,10 +157,47 @@ def check_may_contribute(list_name: str) -> None:
     raise _denied(who, Role.CONTRIBUTE, list_name)
 
 
-def may_see(list_name: str, who: Caller | None = None) -> bool:
-    """Tell whether the caller (or `who`) may read a list, and know that it is there."""
-    who = who or caller()
-    return who.may(Role.FOLLOW, list_name) or who.may(Role.CONTRIBUTE, list_name)
+def visible() -> Callable[[str], bool]:
+    """Which lists, by name, the caller may read, and know that they are there; for any thread."""
+    who, readers = caller(), _readers.get()
+
+    def is_visible(list_name: str) -> bool:
+        is_reader = who is OPERATOR or readers.may_read(list_name, who.partner)
+        return (is_reader and who.may(Role.FOLLOW, list_name)) or who.may(
+            Role.CONTRIBUTE, list_name
+        )
+
+    return is_visible
+
+
+def may_see(list_name: str) -> bool:
+    """Tell whether the caller may read a list, and know that it is there."""
+    return visible()(list_name)
+
+
+def check_owns(list_name: str) -> None:
+    """Refuse a caller that neither owns a list nor administers the node.
+
+    Raises:
+        PermissionDenied: it may see the list.
+        NotFound: it may not even know whether there is such a list.
+    """
+    note(list=list_name)
+    if viewer(list_name) is None:
+        return
+    check_may_see(list_name)
+    raise PermissionDenied(
+        f"only {list_name.partition('/')[0]}, who owns {list_name}, and administrators may",
+        metadata={"list": list_name},
+    )
+
+
+def viewer(list_name: str) -> str | None:
+    """As whom the caller sees a list's entries: a partner's id, or None for who sees canaries."""
+    who = caller()
+    if who is OPERATOR or who.may(Role.ADMIN) or who.partner == list_name.partition("/")[0]:
+        return None
+    return who.partner
 
 
 def check_may_see(list_name: str) -> None:
@@ -160,11 +212,14 @@ def check_may_see(list_name: str) -> None:
 
 def may_match() -> Callable[[str], bool] | None:
     """Which lists, by name, the caller's checks look at; None for all."""
-    who = caller()
-    if who.may_everywhere(Role.CHECK):
+    who, readers = caller(), _readers.get()
+    if who is OPERATOR or (readers.are_everyone and who.may_everywhere(Role.CHECK)):
         return None
     # The test pattern is there for everybody.
-    return lambda name: name == testpattern.LIST or who.may(Role.CHECK, name)
+    return lambda name: (
+        name == testpattern.LIST
+        or (readers.may_read(name, who.partner) and who.may(Role.CHECK, name))
+    )
 
 
 def may_see_evidence(list_name: str) -> bool:

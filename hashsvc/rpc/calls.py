@@ -101,7 +101,7 @@ class AroundCalls:
 
     async def _audit(self, name: str, status: str) -> None:
         """Put a call that changes something, or tried to, into the audit log; before its answer."""
-        call = access.audited(name, status) if name in access.AUDITED else None
+        call = access.audited(name, status) if access.must_audit(name) else None
         if call is not None:
             await self._keep(call)
 

@@ -1,6 +1,6 @@
 """The ListService servicer."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any
 
 import grpc.aio
@@ -9,7 +9,7 @@ from hashsvc import translate
 from hashsvc.errors import HashsvcError, InvalidRequest
 from hashsvc.lists import rules
 from hashsvc.lists.ledger import Ledger
-from hashsvc.model import Caller, HashList
+from hashsvc.model import HashList
 from hashsvc.rpc import access
 from hashsvc.rpc.threads import Threads
 from hashsvc.store.store import Store
@@ -20,6 +20,7 @@ from hashsvc.v1.list_service_pb2_grpc import ListServiceServicer
 Context = grpc.aio.ServicerContext[Any, Any]
 
 _AMENDABLE = ("labels", "entities", "basis", "severity", "incident", "expire_time", "note")
+_CHANGEABLE = ("purpose", "readers", "names_contributors")
 _DEFAULT_PAGE, _LARGEST_PAGE = 100, 1_000
 
 
@@ -45,10 +46,34 @@ class ListServicer(ListServiceServicer):
             translate.list_kind_from_proto(request.list.kind),
             request.list.purpose,
             request_id=request.request_id,
+            readers=request.list.readers,
+            names_contributors=request.list.names_contributors,
             by=access.sender(),
         )
         revision = self._revisions.token(position)
         return pb.CreateListResponse(list=translate.list_to_proto(hash_list), revision=revision)
+
+    async def UpdateList(
+        self, request: pb.UpdateListRequest, context: Context
+    ) -> pb.UpdateListResponse:
+        """Change what a list says of itself."""
+        fields = _masked(request.update_mask.paths, _CHANGEABLE)
+        access.check_owns(rules.check_list_name(request.list.name, "list.name"))
+        new = request.list
+        values = {
+            "purpose": new.purpose,
+            "readers": tuple(new.readers),
+            "names_contributors": new.names_contributors,
+        }
+        hash_list, position = await self._threads.write(
+            self._ledger.update_list,
+            request.list.name,
+            {field: values[field] for field in fields},
+            request_id=request.request_id,
+            by=access.sender(),
+        )
+        revision = self._revisions.token(position)
+        return pb.UpdateListResponse(list=translate.list_to_proto(hash_list), revision=revision)
 
     async def GetList(self, request: pb.GetListRequest, context: Context) -> pb.GetListResponse:
         """Get a list."""
@@ -64,7 +89,7 @@ class ListServicer(ListServiceServicer):
         after = read_page_token("lists", request.page_token)
         size = _page_size(request.page_size)
         revision = await self._revision()
-        lists = await self._threads.read(self._visible_lists, after, size + 1, access.caller())
+        lists = await self._threads.read(self._visible_lists, after, size + 1, access.visible())
         more = page_token("lists", lists[size - 1].name) if len(lists) > size else ""
         return pb.ListListsResponse(
             lists=[translate.list_to_proto(hash_list) for hash_list in lists[:size]],
@@ -92,11 +117,9 @@ class ListServicer(ListServiceServicer):
         self, request: pb.AmendEntryRequest, context: Context
     ) -> pb.AmendEntryResponse:
         """Amend an entry."""
-        fields = list(dict.fromkeys(request.update_mask.paths))
-        wrong = [field for field in fields if field not in _AMENDABLE]
-        if wrong or not fields:
-            raise InvalidRequest.of("update_mask", f"name some of {', '.join(_AMENDABLE)}")
-        access.check_may_contribute(rules.check_entry_name(request.entry.name, "entry.name")[0])
+        fields = _masked(request.update_mask.paths, _AMENDABLE)
+        list_name, _ = rules.check_entry_name(request.entry.name, "entry.name")
+        access.check_may_contribute(list_name)
         access.note(entry=request.entry.name)
         entry, position = await self._threads.write(
             self._ledger.amend_entry,
@@ -105,6 +128,7 @@ class ListServicer(ListServiceServicer):
             fields,
             request_id=request.request_id,
             by=access.sender(),
+            viewer=access.viewer(list_name),
         )
         revision = self._revisions.token(position)
         return pb.AmendEntryResponse(entry=translate.entry_to_proto(entry), revision=revision)
@@ -113,7 +137,8 @@ class ListServicer(ListServiceServicer):
         self, request: pb.WithdrawEntryRequest, context: Context
     ) -> pb.WithdrawEntryResponse:
         """Withdraw an entry."""
-        access.check_may_contribute(rules.check_entry_name(request.name, "name")[0])
+        list_name, _ = rules.check_entry_name(request.name, "name")
+        access.check_may_contribute(list_name)
         access.note(entry=request.name)
         entry, position = await self._threads.write(
             self._ledger.withdraw_entry,
@@ -121,16 +146,35 @@ class ListServicer(ListServiceServicer):
             request.reason,
             request_id=request.request_id,
             by=access.sender(),
+            viewer=access.viewer(list_name),
         )
         revision = self._revisions.token(position)
         return pb.WithdrawEntryResponse(entry=translate.entry_to_proto(entry), revision=revision)
+
+    async def PlantCanaries(
+        self, request: pb.PlantCanariesRequest, context: Context
+    ) -> pb.PlantCanariesResponse:
+        """Add entries that one partner alone sees."""
+        access.check_owns(rules.check_list_name(request.list, "list"))
+        access.note(canary_of=request.partner)
+        names, position = await self._threads.write(
+            self._ledger.plant_canaries,
+            request.list,
+            request.partner,
+            request.count,
+            request_id=request.request_id,
+            by=access.sender(),
+        )
+        revision = self._revisions.token(position)
+        return pb.PlantCanariesResponse(entries=names, revision=revision)
 
     async def GetEntry(self, request: pb.GetEntryRequest, context: Context) -> pb.GetEntryResponse:
         """Get an entry."""
         list_name, sequence = rules.check_entry_name(request.name, "name")
         access.check_may_see(list_name)
         revision = await self._revision()
-        entry = await self._threads.read(self._store.get_entry, list_name, sequence)
+        viewer = access.viewer(list_name)
+        entry = await self._threads.read(self._store.get_entry, list_name, sequence, viewer)
         entry = rules.existing_entry(entry, request.name)
         return pb.GetEntryResponse(entry=translate.entry_to_proto(entry), revision=revision)
 
@@ -140,6 +184,9 @@ class ListServicer(ListServiceServicer):
         """List the entries of a list."""
         name = rules.check_list_name(request.list, "list")
         access.check_may_see(name)
+        viewer = access.viewer(name)
+        if request.only_canaries:
+            access.check_owns(name)
         scope = f"entries/{name}"
         after = read_page_number(scope, request.page_token)
         size = _page_size(request.page_size)
@@ -152,6 +199,8 @@ class ListServicer(ListServiceServicer):
             limit=size + 1,
             with_withdrawn=request.show_withdrawn,
             with_fingerprints=request.show_fingerprints,
+            viewer=viewer,
+            canaries_only=request.only_canaries,
         )
         more = ""
         if len(entries) > size:
@@ -181,12 +230,14 @@ class ListServicer(ListServiceServicer):
             revision=self._revisions.token(position),
         )
 
-    def _visible_lists(self, after: str, count: int, caller: Caller) -> list[HashList]:
+    def _visible_lists(
+        self, after: str, count: int, is_visible: Callable[[str], bool]
+    ) -> list[HashList]:
         """Return up to so many lists after a name, those that the caller may see."""
         found: list[HashList] = []
         while len(found) < count:
             some = self._store.get_lists(after=after, limit=_LARGEST_PAGE)
-            found += [one for one in some if access.may_see(one.name, caller)]
+            found += [one for one in some if is_visible(one.name)]
             if len(some) < _LARGEST_PAGE:
                 break
             after = some[-1].name
@@ -199,6 +250,18 @@ class ListServicer(ListServiceServicer):
     async def _revision(self) -> str:
         # Read before the answer is, so that the answer is at least as new.
         return self._revisions.token(await self._threads.read(self._store.log_size))
+
+
+def _masked(paths: Iterable[str], known: Sequence[str]) -> list[str]:
+    """Return the fields that an update mask names.
+
+    Raises:
+        InvalidRequest: one is not known, or there is none.
+    """
+    fields = list(dict.fromkeys(paths))
+    if not fields or any(field not in known for field in fields):
+        raise InvalidRequest.of("update_mask", f"name some of {', '.join(known)}")
+    return fields
 
 
 def _page_size(asked: int) -> int:

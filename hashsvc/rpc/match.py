@@ -164,9 +164,19 @@ class MatchServicer(MatchServiceServicer):
     def _to_proto(self, query: Query, verdict: Verdict) -> pb.Verdict:
         """Write what the caller may see of a verdict."""
         if verdict.matches or verdict.exemptions:
+            self._notice_canaries(verdict)
             self._notice_probing(query, verdict)
             verdict = disclosed(verdict, access.may_see_evidence)
         return translate.verdict_to_proto(verdict)
+
+    def _notice_canaries(self, verdict: Verdict) -> None:
+        """Tell of a match with what stands for no media: its value was taken from a list."""
+        for match in verdict.matches + verdict.exemptions:
+            if match.canary_of:
+                by = access.caller().partner
+                access.note(canary_of=match.canary_of, entry=match.entry)
+                self._metrics.canary_met(match.list_name, match.canary_of)
+                _log.warning("canary met", entry=match.entry, canary_of=match.canary_of, by=by)
 
     def _notice_probing(self, query: Query, verdict: Verdict) -> None:
         """Refuse an upload of a caller that comes near one entry with too many different files.

@@ -11,6 +11,8 @@ the values joined, in base64), which keeps an hour of video near 200 kB.
                "fingerprints": {"pdq": {"values": "...", "quality": [100]}}}}
     {"kind": "amended", "v": 1, "time": "...", "sequence": 17, "description": {...}}
     {"kind": "withdrawn", "v": 1, "time": "...", "sequence": 17, "reason": "..."}
+    {"kind": "described", "v": 1, "time": "...", "list_kind": "known", "purpose": "...",
+     "readers": ["*"], "names_contributors": false}
 """
 
 import base64
@@ -34,6 +36,8 @@ from hashsvc.model import (
     EntryDraft,
     EntryWithdrawn,
     Fingerprint,
+    ListDescribed,
+    ListKind,
     MediaType,
     Severity,
 )
@@ -53,6 +57,14 @@ def encode(change: Change, entry: bytes | None = None) -> bytes:
             document["description"] = orjson.Fragment(encode_description(description))
         case EntryWithdrawn(sequence=sequence, reason=reason):
             document |= {"kind": "withdrawn", "sequence": sequence, "reason": reason}
+        case ListDescribed():
+            document |= {
+                "kind": "described",
+                "list_kind": change.kind,
+                "purpose": change.purpose,
+                "readers": list(change.readers),
+                "names_contributors": change.names_contributors,
+            }
     return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
 
 
@@ -79,6 +91,14 @@ def decode(body: bytes) -> Change:
             return EntryAmended(document["sequence"], _description(document["description"]), time)
         case "withdrawn":
             return EntryWithdrawn(document["sequence"], document["reason"], time)
+        case "described":
+            return ListDescribed(
+                ListKind(document["list_kind"]),
+                document["purpose"],
+                tuple(document["readers"]),
+                document["names_contributors"],
+                time,
+            )
         case kind:
             raise ValueError(f"record kind {kind!r} is unknown")
 

@@ -1,6 +1,6 @@
 """What the modules of queries share."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,3 +14,16 @@ def put(
     changed = connection.execute(sa.update(table).where(this).values(**values))
     if not changed.rowcount:
         connection.execute(sa.insert(table).values(**key, **values))
+
+
+def insert(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert many rows, all with all columns, as the driver takes them.
+
+    SQLAlchemy's own handling of each value would be a quarter of the time of a contribution.
+    """
+    if not rows:
+        return
+    compiled = sa.insert(table).compile(dialect=connection.dialect)
+    names = compiled.positiontup
+    values = rows if names is None else [tuple(row[name] for name in names) for row in rows]
+    connection.exec_driver_sql(compiled.string, values)

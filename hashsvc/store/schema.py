@@ -2,8 +2,8 @@
 
 `records` is the truth; `entries`, `fingerprints` and the counters in `lists` are projections of
 it, written in the same transaction, and can be rebuilt from it. Times are whole microseconds
-since 1970, UTC. Versions: 0001 is the first release; 0002 has partners and their
-credentials, 0003 the audit log.
+since 1970, UTC. Versions: 0001 is the first; 0002 has partners and their credentials, 0003 the
+audit log, 0004 the lists' signed logs and canaries.
 """
 
 import sqlalchemy as sa
@@ -28,6 +28,8 @@ lists = sa.Table(
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("active_entries", sa.BigInteger, nullable=False),
     sa.Column("create_time", sa.BigInteger, nullable=False),
+    sa.Column("readers", sa.Text, nullable=False),  # JSON, a list of texts
+    sa.Column("names_contributors", sa.Boolean, nullable=False),
 )
 
 records = sa.Table(
@@ -35,11 +37,29 @@ records = sa.Table(
     metadata,
     sa.Column("position", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
     sa.Column("list_id", sa.Integer, sa.ForeignKey("lists.id"), nullable=False),
-    sa.Column("list_position", sa.BigInteger, nullable=False),  # from 1, no gaps
+    sa.Column("list_position", sa.BigInteger, nullable=False),  # from 0, no gaps: the leaf
     sa.Column("kind", sa.String(16), nullable=False),
-    sa.Column("entry_id", sa.BigInteger, nullable=False),  # the entry the record is about
+    sa.Column("entry_id", sa.BigInteger),  # the entry the record is about
     sa.Column("body", sa.LargeBinary, nullable=False),  # the record's bytes, never rewritten
+    sa.Column("salt", sa.LargeBinary(16), nullable=False),
     sa.UniqueConstraint("list_id", "list_position"),
+)
+
+tiles = sa.Table(
+    "tiles",
+    metadata,
+    sa.Column("list_id", sa.Integer, sa.ForeignKey("lists.id"), primary_key=True),
+    sa.Column("level", sa.Integer, primary_key=True),
+    sa.Column("index", sa.BigInteger, primary_key=True),
+    sa.Column("hashes", sa.LargeBinary, nullable=False),
+)
+
+checkpoints = sa.Table(
+    "checkpoints",
+    metadata,
+    sa.Column("list_id", sa.Integer, sa.ForeignKey("lists.id"), primary_key=True),
+    sa.Column("size", sa.BigInteger, primary_key=True),
+    sa.Column("note", sa.LargeBinary, nullable=False),  # signed; the bytes as its signer made them
 )
 
 entries = sa.Table(
@@ -74,6 +94,13 @@ fingerprints = sa.Table(
     sa.Column("decoding", sa.String(8), nullable=False),
     sa.Column("variant", sa.String(64), nullable=False),
     sqlite_with_rowid=False,
+)
+
+canaries = sa.Table(
+    "canaries",
+    metadata,
+    sa.Column("entry_id", sa.BigInteger, sa.ForeignKey("entries.id"), primary_key=True),
+    sa.Column("partner", sa.String(63), nullable=False),  # the only one that sees the entry
 )
 
 requests = sa.Table(

@@ -26,7 +26,7 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from hashsvc.v1 import types_pb2 as hashsvc_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dhashsvc/v1/list_service.proto\x12\nhashsvc.v1\x1a google/protobuf/field_mask.proto\x1a\x16hashsvc/v1/types.proto\"K\n\x11\x43reateListRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\"\n\x04list\x18\x02 \x01(\x0b\x32\x14.hashsvc.v1.HashList\"J\n\x12\x43reateListResponse\x12\"\n\x04list\x18\x01 \x01(\x0b\x32\x14.hashsvc.v1.HashList\x12\x10\n\x08revision\x18\x02 \x01(\t\"\x1e\n\x0eGetListRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"G\n\x0fGetListResponse\x12\"\n\x04list\x18\x01 \x01(\x0b\x32\x14.hashsvc.v1.HashList\x12\x10\n\x08revision\x18\x02 \x01(\t\"9\n\x10ListListsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"c\n\x11ListListsResponse\x12#\n\x05lists\x18\x01 \x03(\x0b\x32\x14.hashsvc.v1.HashList\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\t\"Y\n\x11\x41\x64\x64\x45ntriesRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04list\x18\x02 \x01(\t\x12\"\n\x07\x65ntries\x18\x03 \x03(\x0b\x32\x11.hashsvc.v1.Entry\"F\n\nAddedEntry\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x17\n\x0f\x61lready_present\x18\x02 \x01(\x08\x12\x11\n\tmatchable\x18\x03 \x01(\x08\"c\n\x12\x41\x64\x64\x45ntriesResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\'\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x16.hashsvc.v1.AddedEntry\x12\x10\n\x08revision\x18\x03 \x01(\t\"z\n\x11\x41mendEntryRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12 \n\x05\x65ntry\x18\x02 \x01(\x0b\x32\x11.hashsvc.v1.Entry\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"H\n\x12\x41mendEntryResponse\x12 \n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x11.hashsvc.v1.Entry\x12\x10\n\x08revision\x18\x02 \x01(\t\"H\n\x14WithdrawEntryRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"K\n\x15WithdrawEntryResponse\x12 \n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x11.hashsvc.v1.Entry\x12\x10\n\x08revision\x18\x02 \x01(\t\"\x1f\n\x0fGetEntryRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"F\n\x10GetEntryResponse\x12 \n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x11.hashsvc.v1.Entry\x12\x10\n\x08revision\x18\x02 \x01(\t\"|\n\x12ListEntriesRequest\x12\x0c\n\x04list\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x16\n\x0eshow_withdrawn\x18\x04 \x01(\x08\x12\x19\n\x11show_fingerprints\x18\x05 \x01(\x08\"d\n\x13ListEntriesResponse\x12\"\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x11.hashsvc.v1.Entry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\t2\xf3\x04\n\x0bListService\x12K\n\nCreateList\x12\x1d.hashsvc.v1.CreateListRequest\x1a\x1e.hashsvc.v1.CreateListResponse\x12\x42\n\x07GetList\x12\x1a.hashsvc.v1.GetListRequest\x1a\x1b.hashsvc.v1.GetListResponse\x12H\n\tListLists\x12\x1c.hashsvc.v1.ListListsRequest\x1a\x1d.hashsvc.v1.ListListsResponse\x12O\n\nAddEntries\x12\x1d.hashsvc.v1.AddEntriesRequest\x1a\x1e.hashsvc.v1.AddEntriesResponse(\x01\x30\x01\x12K\n\nAmendEntry\x12\x1d.hashsvc.v1.AmendEntryRequest\x1a\x1e.hashsvc.v1.AmendEntryResponse\x12T\n\rWithdrawEntry\x12 .hashsvc.v1.WithdrawEntryRequest\x1a!.hashsvc.v1.WithdrawEntryResponse\x12\x45\n\x08GetEntry\x12\x1b.hashsvc.v1.GetEntryRequest\x1a\x1c.hashsvc.v1.GetEntryResponse\x12N\n\x0bListEntries\x12\x1e.hashsvc.v1.ListEntriesRequest\x1a\x1f.hashsvc.v1.ListEntriesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dhashsvc/v1/list_service.proto\x12\nhashsvc.v1\x1a google/protobuf/field_mask.proto\x1a\x16hashsvc/v1/types.proto\"K\n\x11\x43reateListRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\"\n\x04list\x18\x02 \x01(\x0b\x32\x14.hashsvc.v1.HashList\"J\n\x12\x43reateListResponse\x12\"\n\x04list\x18\x01 \x01(\x0b\x32\x14.hashsvc.v1.HashList\x12\x10\n\x08revision\x18\x02 \x01(\t\"|\n\x11UpdateListRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\"\n\x04list\x18\x02 \x01(\x0b\x32\x14.hashsvc.v1.HashList\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"J\n\x12UpdateListResponse\x12\"\n\x04list\x18\x01 \x01(\x0b\x32\x14.hashsvc.v1.HashList\x12\x10\n\x08revision\x18\x02 \x01(\t\"\x1e\n\x0eGetListRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"G\n\x0fGetListResponse\x12\"\n\x04list\x18\x01 \x01(\x0b\x32\x14.hashsvc.v1.HashList\x12\x10\n\x08revision\x18\x02 \x01(\t\"9\n\x10ListListsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"c\n\x11ListListsResponse\x12#\n\x05lists\x18\x01 \x03(\x0b\x32\x14.hashsvc.v1.HashList\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\t\"Y\n\x11\x41\x64\x64\x45ntriesRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04list\x18\x02 \x01(\t\x12\"\n\x07\x65ntries\x18\x03 \x03(\x0b\x32\x11.hashsvc.v1.Entry\"F\n\nAddedEntry\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x17\n\x0f\x61lready_present\x18\x02 \x01(\x08\x12\x11\n\tmatchable\x18\x03 \x01(\x08\"c\n\x12\x41\x64\x64\x45ntriesResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\'\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x16.hashsvc.v1.AddedEntry\x12\x10\n\x08revision\x18\x03 \x01(\t\"z\n\x11\x41mendEntryRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12 \n\x05\x65ntry\x18\x02 \x01(\x0b\x32\x11.hashsvc.v1.Entry\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"H\n\x12\x41mendEntryResponse\x12 \n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x11.hashsvc.v1.Entry\x12\x10\n\x08revision\x18\x02 \x01(\t\"H\n\x14WithdrawEntryRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"K\n\x15WithdrawEntryResponse\x12 \n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x11.hashsvc.v1.Entry\x12\x10\n\x08revision\x18\x02 \x01(\t\"X\n\x14PlantCanariesRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04list\x18\x02 \x01(\t\x12\x0f\n\x07partner\x18\x03 \x01(\t\x12\r\n\x05\x63ount\x18\x04 \x01(\x05\":\n\x15PlantCanariesResponse\x12\x0f\n\x07\x65ntries\x18\x01 \x03(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\"\x1f\n\x0fGetEntryRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"F\n\x10GetEntryResponse\x12 \n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x11.hashsvc.v1.Entry\x12\x10\n\x08revision\x18\x02 \x01(\t\"\x93\x01\n\x12ListEntriesRequest\x12\x0c\n\x04list\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x16\n\x0eshow_withdrawn\x18\x04 \x01(\x08\x12\x19\n\x11show_fingerprints\x18\x05 \x01(\x08\x12\x15\n\ronly_canaries\x18\x06 \x01(\x08\"d\n\x13ListEntriesResponse\x12\"\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x11.hashsvc.v1.Entry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\t2\x96\x06\n\x0bListService\x12K\n\nCreateList\x12\x1d.hashsvc.v1.CreateListRequest\x1a\x1e.hashsvc.v1.CreateListResponse\x12K\n\nUpdateList\x12\x1d.hashsvc.v1.UpdateListRequest\x1a\x1e.hashsvc.v1.UpdateListResponse\x12\x42\n\x07GetList\x12\x1a.hashsvc.v1.GetListRequest\x1a\x1b.hashsvc.v1.GetListResponse\x12H\n\tListLists\x12\x1c.hashsvc.v1.ListListsRequest\x1a\x1d.hashsvc.v1.ListListsResponse\x12O\n\nAddEntries\x12\x1d.hashsvc.v1.AddEntriesRequest\x1a\x1e.hashsvc.v1.AddEntriesResponse(\x01\x30\x01\x12K\n\nAmendEntry\x12\x1d.hashsvc.v1.AmendEntryRequest\x1a\x1e.hashsvc.v1.AmendEntryResponse\x12T\n\rWithdrawEntry\x12 .hashsvc.v1.WithdrawEntryRequest\x1a!.hashsvc.v1.WithdrawEntryResponse\x12T\n\rPlantCanaries\x12 .hashsvc.v1.PlantCanariesRequest\x1a!.hashsvc.v1.PlantCanariesResponse\x12\x45\n\x08GetEntry\x12\x1b.hashsvc.v1.GetEntryRequest\x1a\x1c.hashsvc.v1.GetEntryResponse\x12N\n\x0bListEntries\x12\x1e.hashsvc.v1.ListEntriesRequest\x1a\x1f.hashsvc.v1.ListEntriesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,36 +37,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATELISTREQUEST']._serialized_end=178
   _globals['_CREATELISTRESPONSE']._serialized_start=180
   _globals['_CREATELISTRESPONSE']._serialized_end=254
-  _globals['_GETLISTREQUEST']._serialized_start=256
-  _globals['_GETLISTREQUEST']._serialized_end=286
-  _globals['_GETLISTRESPONSE']._serialized_start=288
-  _globals['_GETLISTRESPONSE']._serialized_end=359
-  _globals['_LISTLISTSREQUEST']._serialized_start=361
-  _globals['_LISTLISTSREQUEST']._serialized_end=418
-  _globals['_LISTLISTSRESPONSE']._serialized_start=420
-  _globals['_LISTLISTSRESPONSE']._serialized_end=519
-  _globals['_ADDENTRIESREQUEST']._serialized_start=521
-  _globals['_ADDENTRIESREQUEST']._serialized_end=610
-  _globals['_ADDEDENTRY']._serialized_start=612
-  _globals['_ADDEDENTRY']._serialized_end=682
-  _globals['_ADDENTRIESRESPONSE']._serialized_start=684
-  _globals['_ADDENTRIESRESPONSE']._serialized_end=783
-  _globals['_AMENDENTRYREQUEST']._serialized_start=785
-  _globals['_AMENDENTRYREQUEST']._serialized_end=907
-  _globals['_AMENDENTRYRESPONSE']._serialized_start=909
-  _globals['_AMENDENTRYRESPONSE']._serialized_end=981
-  _globals['_WITHDRAWENTRYREQUEST']._serialized_start=983
-  _globals['_WITHDRAWENTRYREQUEST']._serialized_end=1055
-  _globals['_WITHDRAWENTRYRESPONSE']._serialized_start=1057
-  _globals['_WITHDRAWENTRYRESPONSE']._serialized_end=1132
-  _globals['_GETENTRYREQUEST']._serialized_start=1134
-  _globals['_GETENTRYREQUEST']._serialized_end=1165
-  _globals['_GETENTRYRESPONSE']._serialized_start=1167
-  _globals['_GETENTRYRESPONSE']._serialized_end=1237
-  _globals['_LISTENTRIESREQUEST']._serialized_start=1239
-  _globals['_LISTENTRIESREQUEST']._serialized_end=1363
-  _globals['_LISTENTRIESRESPONSE']._serialized_start=1365
-  _globals['_LISTENTRIESRESPONSE']._serialized_end=1465
-  _globals['_LISTSERVICE']._serialized_start=1468
-  _globals['_LISTSERVICE']._serialized_end=2095
+  _globals['_UPDATELISTREQUEST']._serialized_start=256
+  _globals['_UPDATELISTREQUEST']._serialized_end=380
+  _globals['_UPDATELISTRESPONSE']._serialized_start=382
+  _globals['_UPDATELISTRESPONSE']._serialized_end=456
+  _globals['_GETLISTREQUEST']._serialized_start=458
+  _globals['_GETLISTREQUEST']._serialized_end=488
+  _globals['_GETLISTRESPONSE']._serialized_start=490
+  _globals['_GETLISTRESPONSE']._serialized_end=561
+  _globals['_LISTLISTSREQUEST']._serialized_start=563
+  _globals['_LISTLISTSREQUEST']._serialized_end=620
+  _globals['_LISTLISTSRESPONSE']._serialized_start=622
+  _globals['_LISTLISTSRESPONSE']._serialized_end=721
+  _globals['_ADDENTRIESREQUEST']._serialized_start=723
+  _globals['_ADDENTRIESREQUEST']._serialized_end=812
+  _globals['_ADDEDENTRY']._serialized_start=814
+  _globals['_ADDEDENTRY']._serialized_end=884
+  _globals['_ADDENTRIESRESPONSE']._serialized_start=886
+  _globals['_ADDENTRIESRESPONSE']._serialized_end=985
+  _globals['_AMENDENTRYREQUEST']._serialized_start=987
+  _globals['_AMENDENTRYREQUEST']._serialized_end=1109
+  _globals['_AMENDENTRYRESPONSE']._serialized_start=1111
+  _globals['_AMENDENTRYRESPONSE']._serialized_end=1183
+  _globals['_WITHDRAWENTRYREQUEST']._serialized_start=1185
+  _globals['_WITHDRAWENTRYREQUEST']._serialized_end=1257
+  _globals['_WITHDRAWENTRYRESPONSE']._serialized_start=1259
+  _globals['_WITHDRAWENTRYRESPONSE']._serialized_end=1334
+  _globals['_PLANTCANARIESREQUEST']._serialized_start=1336
+  _globals['_PLANTCANARIESREQUEST']._serialized_end=1424
+  _globals['_PLANTCANARIESRESPONSE']._serialized_start=1426
+  _globals['_PLANTCANARIESRESPONSE']._serialized_end=1484
+  _globals['_GETENTRYREQUEST']._serialized_start=1486
+  _globals['_GETENTRYREQUEST']._serialized_end=1517
+  _globals['_GETENTRYRESPONSE']._serialized_start=1519
+  _globals['_GETENTRYRESPONSE']._serialized_end=1589
+  _globals['_LISTENTRIESREQUEST']._serialized_start=1592
+  _globals['_LISTENTRIESREQUEST']._serialized_end=1739
+  _globals['_LISTENTRIESRESPONSE']._serialized_start=1741
+  _globals['_LISTENTRIESRESPONSE']._serialized_end=1841
+  _globals['_LISTSERVICE']._serialized_start=1844
+  _globals['_LISTSERVICE']._serialized_end=2634
 # @@protoc_insertion_point(module_scope)

@@ -24,6 +24,24 @@ class CreateListResponse(_message.Message):
     revision: str
     def __init__(self, list: _Optional[_Union[_types_pb2.HashList, _Mapping]] = ..., revision: _Optional[str] = ...) -> None: ...
 
+class UpdateListRequest(_message.Message):
+    __slots__ = ("request_id", "list", "update_mask")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    LIST_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_MASK_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    list: _types_pb2.HashList
+    update_mask: _field_mask_pb2.FieldMask
+    def __init__(self, request_id: _Optional[str] = ..., list: _Optional[_Union[_types_pb2.HashList, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
+
+class UpdateListResponse(_message.Message):
+    __slots__ = ("list", "revision")
+    LIST_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    list: _types_pb2.HashList
+    revision: str
+    def __init__(self, list: _Optional[_Union[_types_pb2.HashList, _Mapping]] = ..., revision: _Optional[str] = ...) -> None: ...
+
 class GetListRequest(_message.Message):
     __slots__ = ("name",)
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -122,6 +140,26 @@ class WithdrawEntryResponse(_message.Message):
     revision: str
     def __init__(self, entry: _Optional[_Union[_types_pb2.Entry, _Mapping]] = ..., revision: _Optional[str] = ...) -> None: ...
 
+class PlantCanariesRequest(_message.Message):
+    __slots__ = ("request_id", "list", "partner", "count")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    LIST_FIELD_NUMBER: _ClassVar[int]
+    PARTNER_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    list: str
+    partner: str
+    count: int
+    def __init__(self, request_id: _Optional[str] = ..., list: _Optional[str] = ..., partner: _Optional[str] = ..., count: _Optional[int] = ...) -> None: ...
+
+class PlantCanariesResponse(_message.Message):
+    __slots__ = ("entries", "revision")
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    entries: _containers.RepeatedScalarFieldContainer[str]
+    revision: str
+    def __init__(self, entries: _Optional[_Iterable[str]] = ..., revision: _Optional[str] = ...) -> None: ...
+
 class GetEntryRequest(_message.Message):
     __slots__ = ("name",)
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -137,18 +175,20 @@ class GetEntryResponse(_message.Message):
     def __init__(self, entry: _Optional[_Union[_types_pb2.Entry, _Mapping]] = ..., revision: _Optional[str] = ...) -> None: ...
 
 class ListEntriesRequest(_message.Message):
-    __slots__ = ("list", "page_size", "page_token", "show_withdrawn", "show_fingerprints")
+    __slots__ = ("list", "page_size", "page_token", "show_withdrawn", "show_fingerprints", "only_canaries")
     LIST_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     SHOW_WITHDRAWN_FIELD_NUMBER: _ClassVar[int]
     SHOW_FINGERPRINTS_FIELD_NUMBER: _ClassVar[int]
+    ONLY_CANARIES_FIELD_NUMBER: _ClassVar[int]
     list: str
     page_size: int
     page_token: str
     show_withdrawn: bool
     show_fingerprints: bool
-    def __init__(self, list: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., show_withdrawn: bool = ..., show_fingerprints: bool = ...) -> None: ...
+    only_canaries: bool
+    def __init__(self, list: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., show_withdrawn: bool = ..., show_fingerprints: bool = ..., only_canaries: bool = ...) -> None: ...
 
 class ListEntriesResponse(_message.Message):
     __slots__ = ("entries", "next_page_token", "revision")

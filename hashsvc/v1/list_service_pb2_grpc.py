@@ -53,6 +53,11 @@ class ListServiceStub(object):
                 request_serializer=hashsvc_dot_v1_dot_list__service__pb2.CreateListRequest.SerializeToString,
                 response_deserializer=hashsvc_dot_v1_dot_list__service__pb2.CreateListResponse.FromString,
                 _registered_method=True)
+        self.UpdateList = channel.unary_unary(
+                '/hashsvc.v1.ListService/UpdateList',
+                request_serializer=hashsvc_dot_v1_dot_list__service__pb2.UpdateListRequest.SerializeToString,
+                response_deserializer=hashsvc_dot_v1_dot_list__service__pb2.UpdateListResponse.FromString,
+                _registered_method=True)
         self.GetList = channel.unary_unary(
                 '/hashsvc.v1.ListService/GetList',
                 request_serializer=hashsvc_dot_v1_dot_list__service__pb2.GetListRequest.SerializeToString,
@@ -77,6 +82,11 @@ class ListServiceStub(object):
                 '/hashsvc.v1.ListService/WithdrawEntry',
                 request_serializer=hashsvc_dot_v1_dot_list__service__pb2.WithdrawEntryRequest.SerializeToString,
                 response_deserializer=hashsvc_dot_v1_dot_list__service__pb2.WithdrawEntryResponse.FromString,
+                _registered_method=True)
+        self.PlantCanaries = channel.unary_unary(
+                '/hashsvc.v1.ListService/PlantCanaries',
+                request_serializer=hashsvc_dot_v1_dot_list__service__pb2.PlantCanariesRequest.SerializeToString,
+                response_deserializer=hashsvc_dot_v1_dot_list__service__pb2.PlantCanariesResponse.FromString,
                 _registered_method=True)
         self.GetEntry = channel.unary_unary(
                 '/hashsvc.v1.ListService/GetEntry',
@@ -113,6 +123,17 @@ class ListServiceServicer(object):
         ALREADY_EXISTS: there is a list of that name; use it.
         INVALID_ARGUMENT: the name or purpose is malformed, or the name is reserved.
         UNAVAILABLE: the node is starting or stopping. Retry with the same request_id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateList(self, request, context):
+        """Changes what a list says of itself. Needs that the caller is the list's owner or an
+        administrator.
+
+        NOT_FOUND: there is no list of that name.
+        INVALID_ARGUMENT: a field is malformed or cannot be changed; `BadRequest` names it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -175,6 +196,21 @@ class ListServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PlantCanaries(self, request, context):
+        """Plants canaries: entries that stand for no media, that look like others of the list, and that one
+        partner alone sees. One that turns up elsewhere tells whose copy leaked; a check that meets one is
+        answered as any other, and told to the node's operator. Needs that the caller is the list's owner
+        or an administrator.
+
+        NOT_FOUND: there is no list of that name.
+        FAILED_PRECONDITION: the list has no entry that canaries could resemble; add some first.
+        INVALID_ARGUMENT: the partner is no partner's id, or the list's owner.
+        RESOURCE_EXHAUSTED: more than 100 canaries at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetEntry(self, request, context):
         """Gets an entry, withdrawn ones included.
 
@@ -189,6 +225,7 @@ class ListServiceServicer(object):
 
         NOT_FOUND: there is no list of that name.
         INVALID_ARGUMENT: the page token is not one of this method's for this list.
+        PERMISSION_DENIED: only canaries were asked for, which the caller may not see.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -201,6 +238,11 @@ def add_ListServiceServicer_to_server(servicer, server):
                     servicer.CreateList,
                     request_deserializer=hashsvc_dot_v1_dot_list__service__pb2.CreateListRequest.FromString,
                     response_serializer=hashsvc_dot_v1_dot_list__service__pb2.CreateListResponse.SerializeToString,
+            ),
+            'UpdateList': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateList,
+                    request_deserializer=hashsvc_dot_v1_dot_list__service__pb2.UpdateListRequest.FromString,
+                    response_serializer=hashsvc_dot_v1_dot_list__service__pb2.UpdateListResponse.SerializeToString,
             ),
             'GetList': grpc.unary_unary_rpc_method_handler(
                     servicer.GetList,
@@ -226,6 +268,11 @@ def add_ListServiceServicer_to_server(servicer, server):
                     servicer.WithdrawEntry,
                     request_deserializer=hashsvc_dot_v1_dot_list__service__pb2.WithdrawEntryRequest.FromString,
                     response_serializer=hashsvc_dot_v1_dot_list__service__pb2.WithdrawEntryResponse.SerializeToString,
+            ),
+            'PlantCanaries': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlantCanaries,
+                    request_deserializer=hashsvc_dot_v1_dot_list__service__pb2.PlantCanariesRequest.FromString,
+                    response_serializer=hashsvc_dot_v1_dot_list__service__pb2.PlantCanariesResponse.SerializeToString,
             ),
             'GetEntry': grpc.unary_unary_rpc_method_handler(
                     servicer.GetEntry,
@@ -279,6 +326,33 @@ class ListService(object):
             '/hashsvc.v1.ListService/CreateList',
             hashsvc_dot_v1_dot_list__service__pb2.CreateListRequest.SerializeToString,
             hashsvc_dot_v1_dot_list__service__pb2.CreateListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateList(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hashsvc.v1.ListService/UpdateList',
+            hashsvc_dot_v1_dot_list__service__pb2.UpdateListRequest.SerializeToString,
+            hashsvc_dot_v1_dot_list__service__pb2.UpdateListResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -414,6 +488,33 @@ class ListService(object):
             '/hashsvc.v1.ListService/WithdrawEntry',
             hashsvc_dot_v1_dot_list__service__pb2.WithdrawEntryRequest.SerializeToString,
             hashsvc_dot_v1_dot_list__service__pb2.WithdrawEntryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PlantCanaries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hashsvc.v1.ListService/PlantCanaries',
+            hashsvc_dot_v1_dot_list__service__pb2.PlantCanariesRequest.SerializeToString,
+            hashsvc_dot_v1_dot_list__service__pb2.PlantCanariesResponse.FromString,
             options,
             channel_credentials,
             insecure,

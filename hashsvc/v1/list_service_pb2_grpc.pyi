@@ -41,6 +41,22 @@ _ListServiceCreateListType = typing_extensions.TypeVar(
     ],
 )
 
+_ListServiceUpdateListType = typing_extensions.TypeVar(
+    '_ListServiceUpdateListType',
+    grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.UpdateListRequest,
+        hashsvc.v1.list_service_pb2.UpdateListResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.UpdateListRequest,
+        hashsvc.v1.list_service_pb2.UpdateListResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.UpdateListRequest,
+        hashsvc.v1.list_service_pb2.UpdateListResponse,
+    ],
+)
+
 _ListServiceGetListType = typing_extensions.TypeVar(
     '_ListServiceGetListType',
     grpc.UnaryUnaryMultiCallable[
@@ -121,6 +137,22 @@ _ListServiceWithdrawEntryType = typing_extensions.TypeVar(
     ],
 )
 
+_ListServicePlantCanariesType = typing_extensions.TypeVar(
+    '_ListServicePlantCanariesType',
+    grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.PlantCanariesRequest,
+        hashsvc.v1.list_service_pb2.PlantCanariesResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.PlantCanariesRequest,
+        hashsvc.v1.list_service_pb2.PlantCanariesResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.PlantCanariesRequest,
+        hashsvc.v1.list_service_pb2.PlantCanariesResponse,
+    ],
+)
+
 _ListServiceGetEntryType = typing_extensions.TypeVar(
     '_ListServiceGetEntryType',
     grpc.UnaryUnaryMultiCallable[
@@ -153,7 +185,7 @@ _ListServiceListEntriesType = typing_extensions.TypeVar(
     ],
 )
 
-class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceGetListType, _ListServiceListListsType, _ListServiceAddEntriesType, _ListServiceAmendEntryType, _ListServiceWithdrawEntryType, _ListServiceGetEntryType, _ListServiceListEntriesType]):
+class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceUpdateListType, _ListServiceGetListType, _ListServiceListListsType, _ListServiceAddEntriesType, _ListServiceAmendEntryType, _ListServiceWithdrawEntryType, _ListServicePlantCanariesType, _ListServiceGetEntryType, _ListServiceListEntriesType]):
     """Keeps hash lists. A list is an append-only log: entries are added, amended and withdrawn, and
     nothing is ever overwritten.
 
@@ -177,6 +209,10 @@ class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceGet
             hashsvc.v1.list_service_pb2.CreateListResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
+            hashsvc.v1.list_service_pb2.UpdateListRequest,
+            hashsvc.v1.list_service_pb2.UpdateListResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
             hashsvc.v1.list_service_pb2.GetListRequest,
             hashsvc.v1.list_service_pb2.GetListResponse,
         ],
@@ -197,6 +233,10 @@ class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceGet
             hashsvc.v1.list_service_pb2.WithdrawEntryResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
+            hashsvc.v1.list_service_pb2.PlantCanariesRequest,
+            hashsvc.v1.list_service_pb2.PlantCanariesResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
             hashsvc.v1.list_service_pb2.GetEntryRequest,
             hashsvc.v1.list_service_pb2.GetEntryResponse,
         ],
@@ -211,6 +251,10 @@ class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceGet
         grpc.aio.UnaryUnaryMultiCallable[
             hashsvc.v1.list_service_pb2.CreateListRequest,
             hashsvc.v1.list_service_pb2.CreateListResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            hashsvc.v1.list_service_pb2.UpdateListRequest,
+            hashsvc.v1.list_service_pb2.UpdateListResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
             hashsvc.v1.list_service_pb2.GetListRequest,
@@ -233,6 +277,10 @@ class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceGet
             hashsvc.v1.list_service_pb2.WithdrawEntryResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
+            hashsvc.v1.list_service_pb2.PlantCanariesRequest,
+            hashsvc.v1.list_service_pb2.PlantCanariesResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
             hashsvc.v1.list_service_pb2.GetEntryRequest,
             hashsvc.v1.list_service_pb2.GetEntryResponse,
         ],
@@ -248,6 +296,14 @@ class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceGet
     ALREADY_EXISTS: there is a list of that name; use it.
     INVALID_ARGUMENT: the name or purpose is malformed, or the name is reserved.
     UNAVAILABLE: the node is starting or stopping. Retry with the same request_id.
+    """
+
+    UpdateList: _ListServiceUpdateListType
+    """Changes what a list says of itself. Needs that the caller is the list's owner or an
+    administrator.
+
+    NOT_FOUND: there is no list of that name.
+    INVALID_ARGUMENT: a field is malformed or cannot be changed; `BadRequest` names it.
     """
 
     GetList: _ListServiceGetListType
@@ -292,6 +348,18 @@ class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceGet
     FAILED_PRECONDITION: the entry is withdrawn already.
     """
 
+    PlantCanaries: _ListServicePlantCanariesType
+    """Plants canaries: entries that stand for no media, that look like others of the list, and that one
+    partner alone sees. One that turns up elsewhere tells whose copy leaked; a check that meets one is
+    answered as any other, and told to the node's operator. Needs that the caller is the list's owner
+    or an administrator.
+
+    NOT_FOUND: there is no list of that name.
+    FAILED_PRECONDITION: the list has no entry that canaries could resemble; add some first.
+    INVALID_ARGUMENT: the partner is no partner's id, or the list's owner.
+    RESOURCE_EXHAUSTED: more than 100 canaries at once.
+    """
+
     GetEntry: _ListServiceGetEntryType
     """Gets an entry, withdrawn ones included.
 
@@ -303,12 +371,17 @@ class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceGet
 
     NOT_FOUND: there is no list of that name.
     INVALID_ARGUMENT: the page token is not one of this method's for this list.
+    PERMISSION_DENIED: only canaries were asked for, which the caller may not see.
     """
 
 ListServiceAsyncStub: typing_extensions.TypeAlias = ListServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         hashsvc.v1.list_service_pb2.CreateListRequest,
         hashsvc.v1.list_service_pb2.CreateListResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.UpdateListRequest,
+        hashsvc.v1.list_service_pb2.UpdateListResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
         hashsvc.v1.list_service_pb2.GetListRequest,
@@ -329,6 +402,10 @@ ListServiceAsyncStub: typing_extensions.TypeAlias = ListServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         hashsvc.v1.list_service_pb2.WithdrawEntryRequest,
         hashsvc.v1.list_service_pb2.WithdrawEntryResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.PlantCanariesRequest,
+        hashsvc.v1.list_service_pb2.PlantCanariesResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
         hashsvc.v1.list_service_pb2.GetEntryRequest,
@@ -368,6 +445,19 @@ class ListServiceServicer(metaclass=abc.ABCMeta):
         ALREADY_EXISTS: there is a list of that name; use it.
         INVALID_ARGUMENT: the name or purpose is malformed, or the name is reserved.
         UNAVAILABLE: the node is starting or stopping. Retry with the same request_id.
+        """
+
+    @abc.abstractmethod
+    def UpdateList(
+        self,
+        request: hashsvc.v1.list_service_pb2.UpdateListRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[hashsvc.v1.list_service_pb2.UpdateListResponse, collections.abc.Awaitable[hashsvc.v1.list_service_pb2.UpdateListResponse]]:
+        """Changes what a list says of itself. Needs that the caller is the list's owner or an
+        administrator.
+
+        NOT_FOUND: there is no list of that name.
+        INVALID_ARGUMENT: a field is malformed or cannot be changed; `BadRequest` names it.
         """
 
     @abc.abstractmethod
@@ -438,6 +528,23 @@ class ListServiceServicer(metaclass=abc.ABCMeta):
         """
 
     @abc.abstractmethod
+    def PlantCanaries(
+        self,
+        request: hashsvc.v1.list_service_pb2.PlantCanariesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[hashsvc.v1.list_service_pb2.PlantCanariesResponse, collections.abc.Awaitable[hashsvc.v1.list_service_pb2.PlantCanariesResponse]]:
+        """Plants canaries: entries that stand for no media, that look like others of the list, and that one
+        partner alone sees. One that turns up elsewhere tells whose copy leaked; a check that meets one is
+        answered as any other, and told to the node's operator. Needs that the caller is the list's owner
+        or an administrator.
+
+        NOT_FOUND: there is no list of that name.
+        FAILED_PRECONDITION: the list has no entry that canaries could resemble; add some first.
+        INVALID_ARGUMENT: the partner is no partner's id, or the list's owner.
+        RESOURCE_EXHAUSTED: more than 100 canaries at once.
+        """
+
+    @abc.abstractmethod
     def GetEntry(
         self,
         request: hashsvc.v1.list_service_pb2.GetEntryRequest,
@@ -458,6 +565,7 @@ class ListServiceServicer(metaclass=abc.ABCMeta):
 
         NOT_FOUND: there is no list of that name.
         INVALID_ARGUMENT: the page token is not one of this method's for this list.
+        PERMISSION_DENIED: only canaries were asked for, which the caller may not see.
         """
 
 def add_ListServiceServicer_to_server(servicer: ListServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -104,23 +104,27 @@ class Fingerprint(_message.Message):
     def __init__(self, algorithm: _Optional[_Union[Algorithm, str]] = ..., value: _Optional[bytes] = ..., quality: _Optional[int] = ..., time_offset: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., decoding: _Optional[_Union[Decoding, str]] = ..., variant: _Optional[str] = ...) -> None: ...
 
 class HashList(_message.Message):
-    __slots__ = ("name", "kind", "purpose", "size", "active_entries", "create_time")
+    __slots__ = ("name", "kind", "purpose", "size", "active_entries", "create_time", "readers", "names_contributors")
     NAME_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     PURPOSE_FIELD_NUMBER: _ClassVar[int]
     SIZE_FIELD_NUMBER: _ClassVar[int]
     ACTIVE_ENTRIES_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    READERS_FIELD_NUMBER: _ClassVar[int]
+    NAMES_CONTRIBUTORS_FIELD_NUMBER: _ClassVar[int]
     name: str
     kind: ListKind
     purpose: str
     size: int
     active_entries: int
     create_time: _timestamp_pb2.Timestamp
-    def __init__(self, name: _Optional[str] = ..., kind: _Optional[_Union[ListKind, str]] = ..., purpose: _Optional[str] = ..., size: _Optional[int] = ..., active_entries: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    readers: _containers.RepeatedScalarFieldContainer[str]
+    names_contributors: bool
+    def __init__(self, name: _Optional[str] = ..., kind: _Optional[_Union[ListKind, str]] = ..., purpose: _Optional[str] = ..., size: _Optional[int] = ..., active_entries: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., readers: _Optional[_Iterable[str]] = ..., names_contributors: bool = ...) -> None: ...
 
 class Entry(_message.Message):
-    __slots__ = ("name", "media_type", "fingerprints", "labels", "entities", "basis", "severity", "incident", "expire_time", "note", "contributor", "create_time", "update_time", "withdraw_time", "withdraw_reason")
+    __slots__ = ("name", "media_type", "fingerprints", "labels", "entities", "basis", "severity", "incident", "expire_time", "note", "contributor", "create_time", "update_time", "withdraw_time", "withdraw_reason", "canary_of")
     NAME_FIELD_NUMBER: _ClassVar[int]
     MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
     FINGERPRINTS_FIELD_NUMBER: _ClassVar[int]
@@ -136,6 +140,7 @@ class Entry(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
     WITHDRAW_TIME_FIELD_NUMBER: _ClassVar[int]
     WITHDRAW_REASON_FIELD_NUMBER: _ClassVar[int]
+    CANARY_OF_FIELD_NUMBER: _ClassVar[int]
     name: str
     media_type: MediaType
     fingerprints: _containers.RepeatedCompositeFieldContainer[Fingerprint]
@@ -151,4 +156,5 @@ class Entry(_message.Message):
     update_time: _timestamp_pb2.Timestamp
     withdraw_time: _timestamp_pb2.Timestamp
     withdraw_reason: str
-    def __init__(self, name: _Optional[str] = ..., media_type: _Optional[_Union[MediaType, str]] = ..., fingerprints: _Optional[_Iterable[_Union[Fingerprint, _Mapping]]] = ..., labels: _Optional[_Iterable[str]] = ..., entities: _Optional[_Iterable[str]] = ..., basis: _Optional[_Union[Basis, str]] = ..., severity: _Optional[_Union[Severity, str]] = ..., incident: _Optional[str] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., note: _Optional[str] = ..., contributor: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., withdraw_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., withdraw_reason: _Optional[str] = ...) -> None: ...
+    canary_of: str
+    def __init__(self, name: _Optional[str] = ..., media_type: _Optional[_Union[MediaType, str]] = ..., fingerprints: _Optional[_Iterable[_Union[Fingerprint, _Mapping]]] = ..., labels: _Optional[_Iterable[str]] = ..., entities: _Optional[_Iterable[str]] = ..., basis: _Optional[_Union[Basis, str]] = ..., severity: _Optional[_Union[Severity, str]] = ..., incident: _Optional[str] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., note: _Optional[str] = ..., contributor: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., withdraw_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., withdraw_reason: _Optional[str] = ..., canary_of: _Optional[str] = ...) -> None: ...

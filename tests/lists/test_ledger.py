@@ -18,6 +18,8 @@ from hashsvc.errors import (
 )
 from hashsvc.lists.indexer import Indexer
 from hashsvc.lists.ledger import Ledger
+from hashsvc.lists.logs import ListKeys, SignedLogs
+from hashsvc.lists.readers import Readers
 from hashsvc.model import (
     Algorithm,
     Description,
@@ -43,6 +45,8 @@ class Books:
             self.store,
             limits=Limits(max_batch_entries=10, max_batch_fingerprints=30),
             min_pdq_quality=50,
+            logs=SignedLogs(ListKeys(folder / "keys")),
+            readers=Readers(),
             follow=self.indexer.follow,
             now=lambda: self.now,
         )
@@ -69,11 +73,11 @@ def test_added_entries_are_named_by_their_place_in_the_log(books: Books) -> None
         "acme/known", [pdq_draft(1), pdq_draft(2)], request_id="a"
     )
     assert [entry.name for entry in added] == ["acme/known#1", "acme/known#2"]
-    assert position == 2
+    assert position == 3
     books.ledger.withdraw_entry("acme/known#1", "mistake", request_id="b")
     added, position = books.ledger.add_entries("acme/known", [pdq_draft(3)], request_id="c")
     assert added[0].name == "acme/known#4"
-    assert position == 4
+    assert position == 5
 
 
 def test_acknowledged_means_matchable_and_withdrawn_means_gone(books: Books) -> None:
@@ -90,7 +94,7 @@ def test_a_repeated_request_gives_the_first_answer(books: Books) -> None:
     books.ledger.withdraw_entry("acme/known#1", "mistake", request_id="b")
     assert books.ledger.add_entries("acme/known", [pdq_draft(1)], request_id="a") == first
     entry, position = books.ledger.withdraw_entry("acme/known#1", "mistake", request_id="b")
-    assert (entry.withdraw_reason, position) == ("mistake", 2)
+    assert (entry.withdraw_reason, position) == ("mistake", 3)
 
 
 def test_a_request_id_cannot_be_used_for_something_else(books: Books) -> None:
@@ -138,7 +142,7 @@ def test_one_bad_entry_refuses_the_batch_and_is_named(books: Books) -> None:
         "entries[1].labels[0]",
         "entries[1].basis",
     ]
-    assert books.store.log_size() == 0
+    assert books.store.log_size() == 1
     added, _ = books.ledger.add_entries("acme/known", [pdq_draft(1)], request_id="a")
     assert added[0].name == "acme/known#1"
 
@@ -229,7 +233,7 @@ def test_a_new_index_from_the_log_is_the_live_one(books: Books, tmp_path: Path) 
     books.ledger.withdraw_entry("acme/known#2", "mistake", request_id="b")
     fresh = Indexer(books.store, tmp_path / "other", min_pdq_quality=50)
     fresh.follow()
-    assert (fresh.position, len(fresh)) == (books.indexer.position, len(books.indexer)) == (6, 4)
+    assert (fresh.position, len(fresh)) == (books.indexer.position, len(books.indexer)) == (7, 4)
 
 
 def test_writers_take_turns(books: Books) -> None:
@@ -247,5 +251,5 @@ def test_writers_take_turns(books: Books) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert books.store.log_size() == 40
+    assert books.store.log_size() == 41
     assert len(books.indexer) == 40

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from hashsvc.config import Limits, Matching, Policy, PolicyRule
 from hashsvc.lists.indexer import Indexer
 from hashsvc.lists.ledger import Ledger
+from hashsvc.lists.logs import ListKeys, SignedLogs
+from hashsvc.lists.readers import Readers
 from hashsvc.matching.matcher import Matcher, Query
 from hashsvc.model import (
     Action,
@@ -45,6 +47,8 @@ class Desk:
             self.store,
             limits=Limits(),
             min_pdq_quality=50,
+            logs=SignedLogs(ListKeys(folder / "keys")),
+            readers=Readers(),
             follow=self.indexer.follow,
             now=lambda: self.now,
         )
@@ -112,7 +116,7 @@ def test_pdq_matches_up_to_the_radius(desk: Desk, distance: int) -> None:
     (match,) = verdict.matches
     assert (match.entry, match.distance, match.algorithm) == (name, distance, "pdq")
     assert (match.description, match.contributor) == (description, "acme")
-    assert verdict.revision == f"{desk.store.node_id}.1"
+    assert verdict.revision == f"{desk.store.node_id}.2"
 
 
 def test_pdq_does_not_match_past_the_radius(desk: Desk) -> None:

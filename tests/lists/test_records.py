@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hashsvc import translate
 from hashsvc.lists import rules
 from hashsvc.model import (
+    EVERYONE,
     Algorithm,
     Description,
     EntryAdded,
@@ -19,11 +20,13 @@ from hashsvc.model import (
     EntryDraft,
     EntryWithdrawn,
     Fingerprint,
+    ListDescribed,
     ListKind,
     MediaType,
 )
 from hashsvc.store import records
 from hashsvc.store.store import Store
+from hashsvc.store.transaction import Growth, Record
 from tests.harness import NOW, PROPAGANDA, pdq_draft
 from tests.strategies import descriptions, drafts, fingerprints, texts, times
 
@@ -116,9 +119,10 @@ def test_an_entry_survives_the_store(
     try:
         draft = in_record_order(draft)
         change = EntryAdded(draft, "acme", NOW)
+        described = ListDescribed(ListKind.KNOWN, "", EVERYONE, False, NOW)
+        log = [Record(one, records.encode(one), bytes(16)) for one in (described, change)]
         with store.write() as tx:
-            tx.create_list("acme/known", ListKind.KNOWN, "", NOW)
-            assert tx.append("acme/known", [(change, records.encode(change))]) == 1
+            assert tx.append("acme/known", log, Growth((), b"")) == 0
         entry = store.get_entry("acme/known", 1)
         assert entry is not None
         assert EntryDraft(entry.media_type, entry.fingerprints, entry.description) == draft

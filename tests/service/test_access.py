@@ -2,7 +2,6 @@
 
 import json
 import queue
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +19,7 @@ from grpc_status import rpc_status
 from hashsvc import testpattern, translate
 from hashsvc.access import certificates
 from hashsvc.access.audit_head import Head, verify
-from hashsvc.access.directory import Directory, read_grant
+from hashsvc.access.directory import Directory
 from hashsvc.app import Node
 from hashsvc.config import load
 from hashsvc.errors import ConfigError
@@ -28,10 +27,9 @@ from hashsvc.model import MediaType
 from hashsvc.rpc import access
 from hashsvc.store.store import Store
 from hashsvc.v1 import admin_service_pb2, list_service_pb2, match_service_pb2
-from hashsvc.v1.admin_service_pb2_grpc import AdminServiceStub
-from hashsvc.v1.list_service_pb2_grpc import ListServiceStub
 from hashsvc.v1.match_service_pb2_grpc import MatchServiceStub
 from tests.harness import flip, pdq_draft, running_node
+from tests.service.town import PARTNERS, Town, add, check, create, refused, set_up
 
 SERVICES: tuple[ServiceDescriptor, ...] = (
     *match_service_pb2.DESCRIPTOR.services_by_name.values(),
@@ -41,86 +39,11 @@ SERVICES: tuple[ServiceDescriptor, ...] = (
     *reflection_pb2.DESCRIPTOR.services_by_name.values(),
 )
 METHODS = {f"/{s.full_name}/{method.name}": method for s in SERVICES for method in s.methods}
-PARTNERS = {
-    "hub": ["admin"],
-    "acme": ["check", "contribute"],
-    "bolt": ["check", "follow:acme/known", "contribute:acme/shared"],
-    "eve": ["check:acme/known"],
-    "nix": [],
-}
 
 
 def test_every_method_says_what_it_needs() -> None:
     """One that is not in the table could not be called."""
     assert set(METHODS) == set(access.NEEDS)
-
-
-class Town:
-    """A node with authentication, and what each partner calls it with."""
-
-    def __init__(self, address: str, keys: dict[str, str]) -> None:
-        self.keys = keys
-        self.channel = grpc.insecure_channel(address)
-        self.lists = ListServiceStub(self.channel)
-        self.match = MatchServiceStub(self.channel)
-        self.admin = AdminServiceStub(self.channel)
-
-    def by(self, partner: str) -> dict[str, Any]:
-        """The arguments of a call by this partner."""
-        return {"metadata": [("authorization", f"Bearer {self.keys[partner]}")], "timeout": 10}
-
-
-def set_up(folder: Path) -> dict[str, str]:
-    """Add the partners, and return a key of each."""
-    folder.mkdir()
-    store = Store(f"sqlite:///{folder / 'hashsvc.db'}")
-    directory = Directory(store.partners)
-    keys = {}
-    for partner, grants in PARTNERS.items():
-        directory.add_partner(partner, "", map(read_grant, grants))
-        keys[partner] = directory.create_key(partner, "test", None)[1]
-    store.close()
-    return keys
-
-
-@pytest.fixture
-def town(tmp_path: Path) -> Iterator[Town]:
-    """With two lists of acme, one entry in each."""
-    keys = set_up(tmp_path / "data")
-    with running_node(tmp_path / "data", authentication=True) as address:
-        made = Town(address, keys)
-        for name in ("acme/known", "acme/shared"):
-            made.lists.CreateList(create(name), **made.by("acme"))
-            list(made.lists.AddEntries(iter([add(name, 1)]), **made.by("acme")))
-        yield made
-        made.channel.close()
-
-
-def create(name: str) -> list_service_pb2.CreateListRequest:
-    """A request to create a list."""
-    return list_service_pb2.CreateListRequest(
-        request_id=f"create {name}", list={"name": name, "kind": "LIST_KIND_KNOWN"}
-    )
-
-
-def add(name: str, number: int) -> list_service_pb2.AddEntriesRequest:
-    """A request to add one entry."""
-    entry = translate.draft_to_proto(pdq_draft(number))
-    return list_service_pb2.AddEntriesRequest(
-        request_id=f"{name} {number}", list=name, entries=[entry]
-    )
-
-
-def check(number: int) -> match_service_pb2.CheckRequest:
-    """A request to check what `add` adds."""
-    return translate.check_request(MediaType.IMAGE, pdq_draft(number).fingerprints, None, "")
-
-
-def refused(call: Callable[[], object]) -> grpc.StatusCode:
-    """The status a call ends with."""
-    with pytest.raises(grpc.RpcError) as caught:
-        call()
-    return caught.value.code()
 
 
 def called(town: Town, path: str, **arguments: Any) -> grpc.StatusCode:

@@ -164,6 +164,37 @@ def create_list_request(
     )
 
 
+def update_list_request(
+    name: str,
+    purpose: str | None,
+    readers: Sequence[str] | None,
+    names_contributors: bool | None,
+    request_id: str | None,
+) -> list_service_pb2.UpdateListRequest:
+    """Build an UpdateListRequest of the values that are not None."""
+    request = list_service_pb2.UpdateListRequest(request_id=request_id or new_request_id())
+    request.list.name = name
+    if purpose is not None:
+        request.list.purpose = purpose
+        request.update_mask.paths.append("purpose")
+    if readers is not None:
+        request.list.readers.extend(readers)
+        request.update_mask.paths.append("readers")
+    if names_contributors is not None:
+        request.list.names_contributors = names_contributors
+        request.update_mask.paths.append("names_contributors")
+    return request
+
+
+def canaries_request(
+    list_name: str, partner: str, count: int, request_id: str | None
+) -> list_service_pb2.PlantCanariesRequest:
+    """Build a PlantCanariesRequest."""
+    return list_service_pb2.PlantCanariesRequest(
+        request_id=request_id or new_request_id(), list=list_name, partner=partner, count=count
+    )
+
+
 def add_request(
     list_name: str, drafts: Iterable[EntryDraft], request_id: str | None
 ) -> list_service_pb2.AddEntriesRequest:
@@ -205,7 +236,12 @@ def withdraw_request(
 
 
 def entries_request(
-    list_name: str, page_token: str, *, show_withdrawn: bool, show_fingerprints: bool
+    list_name: str,
+    page_token: str,
+    *,
+    show_withdrawn: bool,
+    show_fingerprints: bool,
+    only_canaries: bool,
 ) -> list_service_pb2.ListEntriesRequest:
     """Build a ListEntriesRequest."""
     return list_service_pb2.ListEntriesRequest(
@@ -213,6 +249,7 @@ def entries_request(
         page_token=page_token,
         show_withdrawn=show_withdrawn,
         show_fingerprints=show_fingerprints,
+        only_canaries=only_canaries,
     )
 
 

@@ -12,6 +12,7 @@ import grpc.aio
 
 from hashsvc import translate
 from hashsvc.model import (
+    EVERYONE,
     Description,
     Entry,
     EntryDraft,
@@ -149,12 +150,33 @@ class AsyncClient:
         *,
         kind: ListKind = ListKind.KNOWN,
         purpose: str = "",
+        readers: Sequence[str] = EVERYONE,
+        names_contributors: bool = False,
         request_id: str | None = None,
     ) -> HashList:
         """Create a list."""
         request = messages.create_list_request(name, kind, purpose, request_id)
+        request.list.readers.extend(readers)
+        request.list.names_contributors = names_contributors
         with raised_as_client_errors():
             response = await self._lists.CreateList(request, timeout=self._timeout_s)
+        return translate.list_from_proto(response.list)
+
+    async def update_list(
+        self,
+        name: str,
+        *,
+        purpose: str | None = None,
+        readers: Sequence[str] | None = None,
+        names_contributors: bool | None = None,
+        request_id: str | None = None,
+    ) -> HashList:
+        """Change what a list says of itself: what is not None."""
+        request = messages.update_list_request(
+            name, purpose, readers, names_contributors, request_id
+        )
+        with raised_as_client_errors():
+            response = await self._lists.UpdateList(request, timeout=self._timeout_s)
         return translate.list_from_proto(response.list)
 
     async def get_list(self, name: str) -> HashList:
@@ -236,6 +258,15 @@ class AsyncClient:
             response = await self._lists.WithdrawEntry(request, timeout=self._timeout_s)
         return translate.entry_from_proto(response.entry)
 
+    async def plant_canaries(
+        self, list_name: str, partner: str, count: int, *, request_id: str | None = None
+    ) -> list[str]:
+        """Add entries that one partner alone sees, and return their names."""
+        request = messages.canaries_request(list_name, partner, count, request_id)
+        with raised_as_client_errors():
+            response = await self._lists.PlantCanaries(request, timeout=self._timeout_s)
+        return list(response.entries)
+
     async def get_entry(self, name: str) -> Entry:
         """Get an entry with its fingerprints."""
         request = list_service_pb2.GetEntryRequest(name=name)
@@ -244,7 +275,12 @@ class AsyncClient:
         return translate.entry_from_proto(response.entry)
 
     async def entries(
-        self, list_name: str, *, show_withdrawn: bool = False, show_fingerprints: bool = False
+        self,
+        list_name: str,
+        *,
+        show_withdrawn: bool = False,
+        show_fingerprints: bool = False,
+        only_canaries: bool = False,
     ) -> AsyncIterator[Entry]:
         """Iterate over the entries of a list, oldest first."""
         token = ""
@@ -254,6 +290,7 @@ class AsyncClient:
                 token,
                 show_withdrawn=show_withdrawn,
                 show_fingerprints=show_fingerprints,
+                only_canaries=only_canaries,
             )
             with raised_as_client_errors():
                 response = await self._lists.ListEntries(request, timeout=self._timeout_s)

@@ -11,6 +11,7 @@ import grpc
 
 from hashsvc import translate
 from hashsvc.model import (
+    EVERYONE,
     Description,
     Entry,
     EntryDraft,
@@ -131,12 +132,33 @@ class Client(Connected):
         *,
         kind: ListKind = ListKind.KNOWN,
         purpose: str = "",
+        readers: Sequence[str] = EVERYONE,
+        names_contributors: bool = False,
         request_id: str | None = None,
     ) -> HashList:
         """Create a list."""
         request = messages.create_list_request(name, kind, purpose, request_id)
+        request.list.readers.extend(readers)
+        request.list.names_contributors = names_contributors
         with raised_as_client_errors():
             response = self._lists.CreateList(request, timeout=self._timeout_s)
+        return translate.list_from_proto(response.list)
+
+    def update_list(
+        self,
+        name: str,
+        *,
+        purpose: str | None = None,
+        readers: Sequence[str] | None = None,
+        names_contributors: bool | None = None,
+        request_id: str | None = None,
+    ) -> HashList:
+        """Change what a list says of itself: what is not None."""
+        request = messages.update_list_request(
+            name, purpose, readers, names_contributors, request_id
+        )
+        with raised_as_client_errors():
+            response = self._lists.UpdateList(request, timeout=self._timeout_s)
         return translate.list_from_proto(response.list)
 
     def get_list(self, name: str) -> HashList:
@@ -218,6 +240,15 @@ class Client(Connected):
             response = self._lists.WithdrawEntry(request, timeout=self._timeout_s)
         return translate.entry_from_proto(response.entry)
 
+    def plant_canaries(
+        self, list_name: str, partner: str, count: int, *, request_id: str | None = None
+    ) -> list[str]:
+        """Add entries that one partner alone sees, and return their names."""
+        request = messages.canaries_request(list_name, partner, count, request_id)
+        with raised_as_client_errors():
+            response = self._lists.PlantCanaries(request, timeout=self._timeout_s)
+        return list(response.entries)
+
     def get_entry(self, name: str) -> Entry:
         """Get an entry with its fingerprints."""
         request = list_service_pb2.GetEntryRequest(name=name)
@@ -226,7 +257,12 @@ class Client(Connected):
         return translate.entry_from_proto(response.entry)
 
     def entries(
-        self, list_name: str, *, show_withdrawn: bool = False, show_fingerprints: bool = False
+        self,
+        list_name: str,
+        *,
+        show_withdrawn: bool = False,
+        show_fingerprints: bool = False,
+        only_canaries: bool = False,
     ) -> Iterator[Entry]:
         """Iterate over the entries of a list, oldest first."""
         token = ""
@@ -236,6 +272,7 @@ class Client(Connected):
                 token,
                 show_withdrawn=show_withdrawn,
                 show_fingerprints=show_fingerprints,
+                only_canaries=only_canaries,
             )
             with raised_as_client_errors():
                 response = self._lists.ListEntries(request, timeout=self._timeout_s)
