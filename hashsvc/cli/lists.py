@@ -1,4 +1,4 @@
-"""`hashsvc lists`."""
+"""`hashsvc lists` and `hashsvc describe`."""
 
 from typing import Annotated, Any
 
@@ -6,7 +6,7 @@ import typer
 
 from hashsvc.cli import options, output
 from hashsvc.cli.options import DEFAULT_SERVER, Json, Server
-from hashsvc.model import Entry, HashList
+from hashsvc.model import EVERYONE, Entry, HashList
 
 
 def lists(
@@ -27,9 +27,37 @@ def lists(
             _show_entries(client.entries(name, show_withdrawn=withdrawn), as_json=as_json)
 
 
+def describe(
+    name: Annotated[str, typer.Argument(metavar="LIST", help="The list, such as acme/known.")],
+    purpose: Annotated[str | None, typer.Option(help="What it is for.")] = None,
+    readers: Annotated[
+        str | None,
+        typer.Option(help='Who may read it: partners with commas between them, or "*" for all.'),
+    ] = None,
+    names_contributors: Annotated[
+        bool | None,
+        typer.Option(
+            "--name-contributors/--hide-contributors",
+            help="Whether callers who may only check see who asserts an entry.",
+        ),
+    ] = None,
+    server: Server = DEFAULT_SERVER,
+    as_json: Json = False,
+) -> None:
+    """Change what a list says of itself, as its owner."""
+    if purpose is None and readers is None and names_contributors is None:
+        raise typer.BadParameter("give --purpose, --readers or --name-contributors")
+    named = None if readers is None else [one.strip() for one in readers.split(",")]
+    with options.client(server) as client:
+        found = client.update_list(
+            name, purpose=purpose, readers=named, names_contributors=names_contributors
+        )
+    _show_lists([found], as_json=as_json)
+
+
 def _show_lists(found: list[HashList], *, as_json: bool) -> None:
     shown = output.table(
-        "list", "kind", "entries", "records", "purpose", right=("entries", "records")
+        "list", "kind", "entries", "records", "readers", "purpose", right=("entries", "records")
     )
     for hash_list in found:
         if as_json:
@@ -40,11 +68,14 @@ def _show_lists(found: list[HashList], *, as_json: bool) -> None:
                     "active_entries": hash_list.active_entries,
                     "size": hash_list.size,
                     "purpose": hash_list.purpose,
+                    "readers": list(hash_list.readers),
+                    "names_contributors": hash_list.names_contributors,
                     "create_time": hash_list.create_time.isoformat(),
                 }
             )
         counts = (f"{hash_list.active_entries:,}", f"{hash_list.size:,}")
-        shown.add_row(hash_list.name, hash_list.kind, *counts, hash_list.purpose)
+        readers = "everyone" if hash_list.readers == EVERYONE else ", ".join(hash_list.readers)
+        shown.add_row(hash_list.name, hash_list.kind, *counts, readers, hash_list.purpose)
     if not as_json:
         output.out.print(shown)
 

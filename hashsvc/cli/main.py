@@ -7,6 +7,7 @@ import typer
 from hashsvc import __version__
 from hashsvc.cli import (
     audit,
+    canaries,
     certs,
     check,
     contribute,
@@ -35,9 +36,11 @@ app.command("check")(check.check)
 app.command("contribute")(contribute.contribute)
 app.command("withdraw")(contribute.withdraw)
 app.command("lists")(lists.lists)
+app.command("describe")(lists.describe)
 app.command("selftest")(selftest.selftest)
 app.add_typer(partners.partners, name="partners")
 app.add_typer(partners.keys, name="keys")
+app.add_typer(canaries.canaries, name="canaries")
 app.add_typer(certs.certs, name="certs")
 app.add_typer(audit.audit, name="audit")
 

@@ -86,7 +86,7 @@ def test_a_node_from_before_gets_the_vectors(
     with monkeypatch.context() as patched:
         patched.setattr("hashsvc.app._ensure_test_entries", as_before)
         with running_node(tmp_path / "data") as node, Client(node) as client:
-            assert client.get_list(testpattern.LIST).size == 1
+            assert client.get_list(testpattern.LIST).size == 2
     for _ in range(2):
         with running_node(tmp_path / "data") as node, Client(node) as client:
             labels = [entry.description.labels for entry in client.entries(testpattern.LIST)]
