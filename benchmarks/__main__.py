@@ -10,6 +10,7 @@ from typing import Protocol
 from benchmarks import (
     contribute,
     digests,
+    fairness,
     freshness,
     hashing,
     index,
@@ -49,6 +50,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "latency": latency,
     "start": start,
     "freshness": freshness,
+    "fairness": fairness,
     "hashing": hashing,
 }
 

@@ -22,7 +22,7 @@ from hashsvc.model import (
     Outcome,
     Verdict,
 )
-from hashsvc_client import Client
+from hashsvc_client import Client, Security
 
 LIST = "bench/known"
 COMMAND = (sys.executable, "-m", "hashsvc")
@@ -46,12 +46,12 @@ class Node:
 
 
 @contextmanager
-def running(data: Path, *, metrics: bool = False) -> Iterator[Node]:
+def running(data: Path, *, metrics: bool = False, **settings: str) -> Iterator[Node]:
     """Run `hashsvc serve` on a data folder; it is stopped at the end, whatever happens.
 
-    Its log goes to a file beside the folder.
+    Its log goes to a file beside the folder. `settings` are of its environment.
     """
-    settings = {"HASHSVC_METRICS": "127.0.0.1:0"} if metrics else {}
+    settings |= {"HASHSVC_METRICS": "127.0.0.1:0"} if metrics else {}
     log = data.with_suffix(".log")
     command = [*COMMAND, "serve", "--data", str(data), "--listen", "127.0.0.1:0"]
     start = perf_counter()
@@ -78,9 +78,9 @@ def environ() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if not key.startswith("HASHSVC_")}
 
 
-def fill(address: str, codes: Codes, batch: int) -> None:
+def fill(address: str, codes: Codes, batch: int, *, security: Security | None = None) -> None:
     """Make the list and add the codes in order, so that row r is the entry LIST#(r + 1)."""
-    with Client(address) as client:
+    with Client(address, security=security) as client:
         client.create_list(LIST)
         batches = (codes[first : first + batch] for first in range(0, len(codes), batch))
         drafts = ([draft(code) for code in some] for some in batches)

@@ -28,6 +28,7 @@ from hashsvc.rpc.admission import Admission
 from hashsvc.rpc.calls import AroundCalls
 from hashsvc.rpc.lists import ListServicer
 from hashsvc.rpc.match import MatchServicer
+from hashsvc.rpc.streams import OpenStreams
 from hashsvc.rpc.threads import Threads
 from hashsvc.rpc.uploads import Uploads
 from hashsvc.server import Server
@@ -64,6 +65,7 @@ class Node:
         self._store: Store | None = None
         self._indexer: Indexer | None = None
         self._around: AroundCalls | None = None
+        self._streams: OpenStreams | None = None
         self._saving: asyncio.Task[None] | None = None
 
     @property
@@ -122,9 +124,14 @@ class Node:
             )
         gate = Gate(directory if settings.authentication else None, readers)
         audit = await self._threads.write(AuditLog, store.audit)
+        streams = self._streams = OpenStreams(
+            gate, self._admission, max_idle_s=settings.limits.max_idle_stream_s
+        )
+        directory.changed = streams.look_soon
         around = self._around = AroundCalls(
             gate,
             self._admission,
+            streams,
             self._metrics,
             lambda call: self._threads.write(audit.append, call),
         )
@@ -176,6 +183,8 @@ class Node:
         await self._server.stop(self._settings.drain_s)
         if self._around is not None:
             await self._around.settle()
+        if self._streams is not None:
+            await self._streams.close()
         self._metrics.close()
         await self._decoders.close()
         if self._saving is not None:

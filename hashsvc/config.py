@@ -60,14 +60,24 @@ class Limits(_Section):
     max_concurrent_media: int = Field(default=32, gt=0)
     """CheckMedia calls at once, those waiting for a decoder included."""
     max_concurrent_calls: int = Field(default=2_000, gt=0)
-    """Calls of any kind at once, idle streams included."""
+    """Calls of any kind at once, idle streams and those that wait for their turn included."""
     partner_share_percent: int = Field(default=50, gt=0, le=100)
     """How much of each of these one partner may take; the rest is left for others."""
     max_near_per_entry: int = Field(default=1_000, gt=0)
     """Different uploads in an hour that may come near one entry, from a partner that may only check
     against its list; see `access/probing.py`."""
     max_partner_calls_per_s: float = Field(default=5_000, ge=1)
-    """Calls of one partner a second, each message stream counted once."""
+    """Calls of one partner a second; of a stream each message is one, and each ten checks or
+    entries in it one more. Calls beyond it are refused, streams are read more slowly."""
+    acceptors: int = Field(default=64, gt=0, le=256)
+    """Servers that share the port of a node with authentication, so that a call waits behind few
+    others until it is known whose it is."""
+    max_idle_connection_s: float = Field(default=900, gt=0)
+    """Seconds after which a connection without any call is closed; clients open it again."""
+    max_idle_stream_s: float = Field(default=600, gt=0)
+    """Seconds for which nothing need come in on an open stream; then it ends, its place is free."""
+    max_upload_s: float = Field(default=600, gt=0)
+    """Seconds that a file may take to come in by CheckMedia."""
     request_retention_days: int = Field(default=30, ge=30)
     """How long a repeated `request_id` gives its first answer."""
 

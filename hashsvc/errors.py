@@ -11,12 +11,14 @@
     │   ├── AlreadyExists       the name is taken
     │   ├── PreconditionFailed  right request, wrong moment (entry is withdrawn, ...)
     │   ├── LimitExceeded       past a configured limit; names it
+    │   ├── UploadTooSlow       a file took too long to come in
     │   └── MediaError          the bytes cannot be fingerprinted
     │       ├── MediaUnreadable     damaged, empty, or not a supported format
     │       └── MediaTooLarge       past a decoding limit (pixels, duration, memory, time)
     ├── NodeBusy                the caller should come back later
     │   ├── Overloaded          too many requests at once
     │   ├── ProbingSuspected    too many different files near one known entry
+    │   ├── StreamIdle          nothing came in on a stream for too long
     │   └── NotReady            the index has not caught up with the log
     ├── VerificationError       what was handed over does not prove what it claims
     │   ├── ProofError          a Merkle proof, or what it is made from, does not fit
@@ -124,6 +126,12 @@ class LimitExceeded(RequestError):
     reason = "LIMIT_EXCEEDED"
 
 
+class UploadTooSlow(RequestError):
+    """A file took too long to come in."""
+
+    reason = "UPLOAD_TOO_SLOW"
+
+
 class MediaError(RequestError):
     """The bytes cannot be fingerprinted; the message says why.
 
@@ -177,6 +185,12 @@ class ProbingSuspected(NodeBusy):
     """Too many different uploads of this partner came near one entry; nothing is told of it."""
 
     reason = "PROBING_SUSPECTED"
+
+
+class StreamIdle(NodeBusy):
+    """Nothing came in on a stream for too long; it may be opened again."""
+
+    reason = "STREAM_IDLE"
 
 
 class NotReady(NodeBusy):

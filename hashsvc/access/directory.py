@@ -2,7 +2,7 @@
 
 Every call asks who is calling, so the answer touches no database. A change is committed first and
 then put in the place of what was in memory by one assignment: no call that begins after revoking or
-suspending returned passes. Streams that are open go on.
+suspending returned passes, and `changed` is called, for what is open.
 """
 
 import re
@@ -49,6 +49,7 @@ class Directory:
         self._now = now
         self._lock = threading.Lock()
         self._known = self._load()
+        self.changed: Callable[[], object] = lambda: None
 
     def caller_of_key(self, text: str) -> Caller:
         """Return who an API key belongs to.
@@ -72,6 +73,14 @@ class Directory:
         if credential_id is None:
             raise Unauthenticated(_REFUSAL)
         return self._caller(known.credentials[credential_id][0])
+
+    def caller_again(self, caller: Caller) -> Caller:
+        """Return the caller with what it may do now.
+
+        Raises:
+            Unauthenticated: its credential no longer counts.
+        """
+        return self._caller(self._known.credentials[caller.credential][0])
 
     def partner(self, partner_id: str) -> Partner:
         """Return a partner.
@@ -124,7 +133,7 @@ class Directory:
                     metadata={"partner": partner_id},
                 )
             self._tables.save_partner(partner)
-            self._known = self._load()
+            self._reload()
         return partner
 
     def change_partner(
@@ -151,7 +160,7 @@ class Directory:
                 is_suspended=before.is_suspended if is_suspended is None else is_suspended,
             )
             self._tables.save_partner(partner)
-            self._known = self._load()
+            self._reload()
         return partner
 
     def create_key(
@@ -205,7 +214,7 @@ class Directory:
             if credential.revoke_time is None:
                 credential = replace(credential, revoke_time=self._now())
                 self._tables.save_credential(credential, digest)
-                self._known = self._load()
+                self._reload()
         return credential
 
     def _add(
@@ -237,8 +246,12 @@ class Directory:
                     metadata={"credential": credential_id},
                 )
             self._tables.save_credential(credential, digest)
-            self._known = self._load()
+            self._reload()
         return credential
+
+    def _reload(self) -> None:
+        self._known = self._load()
+        self.changed()
 
     def _load(self) -> _Known:
         found = {c.id: (c, digest) for c, digest in self._tables.get_credentials()}

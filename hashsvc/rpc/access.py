@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc.aio
@@ -9,7 +10,7 @@ import grpc.aio
 from hashsvc import testpattern
 from hashsvc.access.audit import Audited
 from hashsvc.access.directory import Directory
-from hashsvc.errors import PermissionDenied, Unauthenticated
+from hashsvc.errors import HashsvcError, PermissionDenied, Unauthenticated
 from hashsvc.lists import rules
 from hashsvc.lists.readers import Readers
 from hashsvc.model import OPERATOR, Caller, Role
@@ -62,11 +63,27 @@ AUDITED = frozenset(
 )
 """What the audit log has: all that changes something, and tries to by callers that are known."""
 
-_caller: ContextVar[Caller] = ContextVar("caller")
-_about: ContextVar[dict[str, str]] = ContextVar("about")
-_peer: ContextVar[str] = ContextVar("peer", default="")
-_readers: ContextVar[Readers] = ContextVar("readers")
+_session: ContextVar["Session"] = ContextVar("session")
 _SCHEME = "bearer "
+
+
+@dataclass(slots=True)
+class Session:
+    """One call: its method, its caller as it is known now, and what the audit log is to have.
+
+    `caller` is None as long as nobody knows who it is. `readers` are those that the lists name.
+    """
+
+    method: str
+    readers: Readers
+    caller: Caller | None = None
+    peer: str = ""
+    about: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def partner(self) -> str:
+        """The partner that pays for what is done; strangers pay together."""
+        return self.caller.partner if self.caller is not None else ""
 
 
 class Gate:
@@ -79,30 +96,46 @@ class Gate:
         self._directory = directory
         self._readers = readers
 
-    def enter(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> Caller:
-        """Return the caller of a method, and keep it for `caller`.
-
-        Raises:
-            Unauthenticated: it has no credential that counts.
-            PermissionDenied: it lacks the role.
-        """
-        need = NEEDS.get(method)
-        _about.set({})
-        _readers.set(self._readers)
+    def enter(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> Session:
+        """Begin a call, for `caller` and the rest of this module; `let_in` says whether it may."""
+        session = Session(method, self._readers)
         if method in AUDITED:
             # Now: gRPC crashes when it is asked after the caller has gone.
-            _peer.set(context.peer())
-        if self._directory is None or need == ANYBODY:
-            found = OPERATOR
-        else:
-            found = self._authenticate(self._directory, context)
-        # Before the role is looked at: the audit log has those who lack it too.
-        _caller.set(found)
-        if need is None:
-            raise PermissionDenied("nobody may call this")
-        if isinstance(need, Role) and not found.may(need):
-            raise _denied(found, need)
-        return found
+            session.peer = context.peer()
+        _session.set(session)
+        return session
+
+    def let_in(
+        self, session: Session, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> HashsvcError | None:
+        """Find out who makes the call, and return why it may not, if it may not.
+
+        That is Unauthenticated, for no credential that counts, or PermissionDenied, for a role that
+        it lacks.
+        """
+        need = NEEDS.get(session.method)
+        try:
+            if self._directory is None or need == ANYBODY:
+                session.caller = OPERATOR
+            else:
+                session.caller = self._authenticate(self._directory, context)
+            # Its caller is known by now: the audit log has those who lack the role too.
+            _check_role(session.caller, need)
+        except HashsvcError as refusal:
+            return refusal
+        return None
+
+    def look_again(self, session: Session) -> None:
+        """Find out what the caller of an open stream may do now.
+
+        Raises:
+            Unauthenticated: its credential no longer counts.
+            PermissionDenied: it lacks the role now.
+        """
+        if self._directory is None or session.caller is None or session.caller is OPERATOR:
+            return
+        session.caller = self._directory.caller_again(session.caller)
+        _check_role(session.caller, NEEDS.get(session.method))
 
     def _authenticate(
         self, directory: Directory, context: grpc.aio.ServicerContext[Any, Any]
@@ -118,27 +151,33 @@ class Gate:
         raise Unauthenticated("give an API key in the metadata `authorization`, or a certificate")
 
 
+def payer() -> str:
+    """The partner in whose name time is spent; empty for strangers and for the node itself."""
+    session = _session.get(None)
+    return "" if session is None else session.partner
+
+
 def caller() -> Caller:
     """Who makes the call that this code runs for."""
-    return _caller.get()
+    found = _session.get().caller
+    assert found is not None
+    return found
 
 
 def note(**about: str) -> None:
     """Keep for the audit log what the call is about; the last of a name counts."""
-    _about.get().update(about)
+    _session.get().about.update(about)
 
 
-def must_audit(method: str) -> bool:
-    """Tell whether the audit log is to have a call: by its method, or as it met a canary."""
-    return method in AUDITED or "canary_of" in _about.get({})
+def audited(session: Session, status: str) -> Audited | None:
+    """What the audit log is to have of a call that ends: by its method, or as it met a canary.
 
-
-def audited(method: str, status: str) -> Audited | None:
-    """What the audit log is to have of a call that ends; None for a caller that is not known."""
-    who = _caller.get(None)
-    if who is None:
+    None for what it is not to have, and for a caller that is not known.
+    """
+    who, about = session.caller, session.about
+    if who is None or not (session.method in AUDITED or "canary_of" in about):
         return None
-    return Audited(who.partner, who.credential, _peer.get(), method, status, dict(_about.get()))
+    return Audited(who.partner, who.credential, session.peer, session.method, status, dict(about))
 
 
 def check_may_contribute(list_name: str) -> None:
@@ -159,7 +198,7 @@ def check_may_contribute(list_name: str) -> None:
 
 def visible() -> Callable[[str], bool]:
     """Which lists, by name, the caller may read, and know that they are there; for any thread."""
-    who, readers = caller(), _readers.get()
+    who, readers = caller(), _session.get().readers
 
     def is_visible(list_name: str) -> bool:
         is_reader = who is OPERATOR or readers.may_read(list_name, who.partner)
@@ -212,7 +251,7 @@ def check_may_see(list_name: str) -> None:
 
 def may_match() -> Callable[[str], bool] | None:
     """Which lists, by name, the caller's checks look at; None for all."""
-    who, readers = caller(), _readers.get()
+    who, readers = caller(), _session.get().readers
     if who is OPERATOR or (readers.are_everyone and who.may_everywhere(Role.CHECK)):
         return None
     # The test pattern is there for everybody.
@@ -232,6 +271,13 @@ def sender() -> str:
     """The partner in whose name the caller writes; empty for the operator of the node."""
     who = caller()
     return "" if who is OPERATOR else who.partner
+
+
+def _check_role(who: Caller, need: Role | str | None) -> None:
+    if need is None:
+        raise PermissionDenied("nobody may call this")
+    if isinstance(need, Role) and not who.may(need):
+        raise _denied(who, need)
 
 
 def _denied(who: Caller, role: Role, list_name: str = "") -> PermissionDenied:

@@ -2,19 +2,27 @@
 
 Every kind of call has a room with places for all callers together, and each partner may hold a
 share of them, so that one who floods the node leaves places for the rest. Beside that each partner
-has a rate: a bucket of tokens that fills steadily, one token a call.
+has a rate: a bucket of tokens that fills steadily, one token a call. Calls beyond it are refused;
+what a stream brings beyond it waits, and with it who sends it.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import Any
 
 from hashsvc.config import Limits
 from hashsvc.errors import NotReady, Overloaded
 from hashsvc.model import OPERATOR, Caller
 
 _RETRY_AFTER_S = 0.25
+_COSTS: dict[str, Callable[[Any], float]] = {
+    # About what they take of the event loop's time.
+    "CheckBatch": lambda message: 1 + len(message.checks) / 10,
+    "AddEntries": lambda message: 1 + len(message.entries) / 10,
+}
 
 
 @dataclass(slots=True)
@@ -72,12 +80,21 @@ class _Bucket:
 
     def take(self, per_s: float, now: float) -> float:
         """Take a token; return the seconds until there will be one, 0 if one was taken."""
-        self.tokens = min(per_s, self.tokens + (now - self.filled_at) * per_s)
-        self.filled_at = now
+        self._fill(per_s, now)
         if self.tokens < 1:
             return (1 - self.tokens) / per_s
         self.tokens -= 1
         return 0
+
+    def borrow(self, count: float, per_s: float, now: float) -> float:
+        """Take tokens, those to come too; return the seconds until they will have come."""
+        self._fill(per_s, now)
+        self.tokens -= count
+        return max(0.0, -self.tokens / per_s)
+
+    def _fill(self, per_s: float, now: float) -> None:
+        self.tokens = min(per_s, self.tokens + (now - self.filled_at) * per_s)
+        self.filled_at = now
 
 
 class Admission:
@@ -115,9 +132,18 @@ class Admission:
             "ListCredentials": reads,
             "ListAuditRecords": reads,
         }
+        self._calls = room("calls", limits.max_concurrent_calls)
         self._per_s = limits.max_partner_calls_per_s
         self._buckets: dict[str, _Bucket] = {}
         self.is_ready = False
+
+    def arrive(self, caller: Caller | None) -> Place:
+        """What each call opens before it waits for its turn: `with` a place among all calls.
+
+        Raises:
+            Overloaded: there are too many, or too many of its partner's; strangers share one share.
+        """
+        return Place(self._calls, "" if caller is OPERATOR else caller.partner if caller else "?")
 
     def door(self, method: str) -> Callable[[Caller], Place]:
         """What each call of a method opens: `with door(caller):` holds a place for the block.
@@ -137,12 +163,28 @@ class Admission:
 
         return admit
 
-    def _spend(self, partner: str) -> None:
+    def cost(self, method: str) -> Callable[[Any], float]:
+        """How many calls a message of a method's stream counts as."""
+        return _COSTS.get(method, lambda _: 1.0)
+
+    async def pay(self, caller: Caller | None, calls: float) -> None:
+        """Wait until a partner's rate has room for what a stream of its brought."""
+        if caller is None or caller is OPERATOR or calls <= 0:
+            return
         now = monotonic()
+        wait_s = self._bucket(caller.partner, now).borrow(calls, self._per_s, now)
+        if wait_s:
+            await asyncio.sleep(wait_s)
+
+    def _bucket(self, partner: str, now: float) -> _Bucket:
         bucket = self._buckets.get(partner)
         if bucket is None:
             bucket = self._buckets[partner] = _Bucket(self._per_s, now)
-        wait_s = bucket.take(self._per_s, now)
+        return bucket
+
+    def _spend(self, partner: str) -> None:
+        now = monotonic()
+        wait_s = self._bucket(partner, now).take(self._per_s, now)
         if wait_s:
             raise Overloaded(
                 f"too many calls of {partner} a second ({self._per_s:g})", retry_after_s=wait_s

@@ -1,13 +1,14 @@
-"""What runs around every call: who calls and may it, a place or a refusal, errors to statuses, the
-audit log, a log line.
+"""What runs around every call: who calls and may it, a turn, a place or a refusal, errors to
+statuses, the audit log, a log line.
 
 The methods of servicers are wrapped once, when they are registered. A check spends most of its time
-in Python, and this is on the way of each, so it is one flat function and the log is written after
-the answer has gone out.
+in Python, and this is on the way of each, so it is flat and the log is written after the answer has
+gone out.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from time import perf_counter
 from types import SimpleNamespace
 from typing import Any
@@ -18,11 +19,14 @@ import structlog
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
 from hashsvc.access.audit import Audited
+from hashsvc.errors import HashsvcError, Overloaded
 from hashsvc.metrics import Metrics
 from hashsvc.rpc import access
-from hashsvc.rpc.access import Gate
+from hashsvc.rpc.access import Gate, Session
 from hashsvc.rpc.admission import Admission
 from hashsvc.rpc.errors import code_name, end_with_status
+from hashsvc.rpc.streams import OpenStreams
+from hashsvc.rpc.turns import Turns
 
 _log = structlog.get_logger()
 
@@ -36,11 +40,14 @@ class AroundCalls:
         self,
         gate: Gate,
         admission: Admission,
+        streams: OpenStreams,
         metrics: Metrics,
         keep: Callable[[Audited], Awaitable[None]],
     ) -> None:
         self._gate = gate
         self._admission = admission
+        self._streams = streams
+        self._turns = Turns()
         self._metrics = metrics
         self._keep = keep
         self._keeping: set[asyncio.Task[None]] = set()
@@ -57,51 +64,91 @@ class AroundCalls:
         self, method: MethodDescriptor, behaviour: Callable[..., Any]
     ) -> Callable[..., Any]:
         name = f"/{method.containing_service.full_name}/{method.name}"
-        enter, admit = self._gate.enter, self._admission.door(method.name)
+        enter, let_in, run = self._gate.enter, self._gate.let_in, self._turns.run
+        arrive = self._admission.arrive
+        admit, fail, end = self._admission.door(method.name), self._fail, self._end
+        cost = self._admission.cost(method.name) if method.client_streaming else None
 
-        async def unary(request: Any, context: Context) -> Any:
+        async def answer(
+            session: Session, refusal: HashsvcError | None, request: Any, context: Context
+        ) -> Any:
             started = perf_counter()
             try:
-                with admit(enter(name, context)):
-                    response = await behaviour(request, context)
-                await self._audit(name, "OK")
+                if refusal is not None:
+                    raise refusal
+                with admit(access.caller()):
+                    if cost is None:
+                        response = await behaviour(request, context)
+                    else:
+                        with self._streams.open(session) as stream:
+                            response = await behaviour(stream.messages(request, cost), context)
+                await self._audit(session, "OK")
             except BaseException as error:
-                await self._fail(name, error, context, started)
-            self._end(name, "OK", started)
+                await fail(session, error, context, started)
+            end(name, "OK", started)
             return response
 
-        async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
+        async def answers(
+            session: Session, refusal: HashsvcError | None, request: Any, context: Context
+        ) -> AsyncGenerator[Any, None]:
             started = perf_counter()
             try:
-                with admit(enter(name, context)):
-                    async for response in behaviour(request, context):
+                if refusal is not None:
+                    raise refusal
+                with admit(access.caller()), self._streams.open(session) as stream:
+                    taken = request if cost is None else stream.messages(request, cost)
+                    async for response in behaviour(taken, context):
                         yield response
-                await self._audit(name, "OK")
+                await self._audit(session, "OK")
             except BaseException as error:
-                await self._fail(name, error, context, started)
-            self._end(name, "OK", started)
+                await fail(session, error, context, started)
+            end(name, "OK", started)
+
+        async def unary(request: Any, context: Context) -> Any:
+            session = enter(name, context)
+            refusal = let_in(session, context)
+            try:
+                with arrive(session.caller):
+                    return await run(session.partner, answer(session, refusal, request, context))
+            except Overloaded as error:
+                await fail(session, error, context, perf_counter())
+
+        async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
+            session = enter(name, context)
+            refusal = let_in(session, context)
+            try:
+                with arrive(session.caller):
+                    async with aclosing(answers(session, refusal, request, context)) as responses:
+                        while True:
+                            try:
+                                response = await run(session.partner, anext(responses))
+                            except StopAsyncIteration:
+                                return
+                            yield response
+            except Overloaded as error:
+                await fail(session, error, context, perf_counter())
 
         return stream if method.server_streaming else unary
 
     async def _fail(
-        self, name: str, error: BaseException, context: Context, started: float
+        self, session: Session, error: BaseException, context: Context, started: float
     ) -> None:
         """End a call with the status of what it raised; always raises."""
         # A caller that went away, or whose deadline is over, gets no status.
         if isinstance(error, asyncio.CancelledError | GeneratorExit):
-            self._end(name, "CANCELLED", started)
-            task = asyncio.get_running_loop().create_task(self._audit(name, "CANCELLED"))
+            self._end(session.method, "CANCELLED", started)
+            task = asyncio.get_running_loop().create_task(self._audit(session, "CANCELLED"))
             self._keeping.add(task)
             task.add_done_callback(self._keeping.discard)
             raise error
         status = code_name(error)
-        self._end(name, status, started)
-        await self._audit(name, status)
-        await end_with_status(error, name, context)
+        self._end(session.method, status, started)
+        await self._audit(session, status)
+        await end_with_status(error, session.method, context)
 
-    async def _audit(self, name: str, status: str) -> None:
+    async def _audit(self, session: Session, status: str) -> None:
         """Put a call that changes something, or tried to, into the audit log; before its answer."""
-        call = access.audited(name, status) if access.must_audit(name) else None
+        call = access.audited(session, status)
         if call is not None:
             await self._keep(call)
 

@@ -28,6 +28,7 @@ _CODES: tuple[tuple[type[errors.HashsvcError], int], ...] = (
     (errors.PreconditionFailed, code_pb2.FAILED_PRECONDITION),
     (errors.LimitExceeded, code_pb2.RESOURCE_EXHAUSTED),
     (errors.MediaTooLarge, code_pb2.RESOURCE_EXHAUSTED),
+    (errors.UploadTooSlow, code_pb2.DEADLINE_EXCEEDED),
     (errors.RequestError, code_pb2.INVALID_ARGUMENT),
     (errors.Overloaded, code_pb2.RESOURCE_EXHAUSTED),
     (errors.ProbingSuspected, code_pb2.RESOURCE_EXHAUSTED),

@@ -9,18 +9,21 @@ from hashsvc import translate
 from hashsvc.errors import HashsvcError, InvalidRequest
 from hashsvc.lists import rules
 from hashsvc.lists.ledger import Ledger
-from hashsvc.model import HashList
+from hashsvc.model import Entry, EntryDraft, HashList
 from hashsvc.rpc import access
 from hashsvc.rpc.threads import Threads
+from hashsvc.rpc.turns import in_pieces
 from hashsvc.store.store import Store
 from hashsvc.tokens import Revisions, page_token, read_page_number, read_page_token
 from hashsvc.v1 import list_service_pb2 as pb
+from hashsvc.v1 import types_pb2
 from hashsvc.v1.list_service_pb2_grpc import ListServiceServicer
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
 _AMENDABLE = ("labels", "entities", "basis", "severity", "incident", "expire_time", "note")
 _CHANGEABLE = ("purpose", "readers", "names_contributors")
+_FEW = 500
 _DEFAULT_PAGE, _LARGEST_PAGE = 100, 1_000
 
 
@@ -192,8 +195,8 @@ class ListServicer(ListServiceServicer):
         size = _page_size(request.page_size)
         revision = await self._revision()
         await self._get_list(name)
-        entries = await self._threads.read(
-            self._store.get_entries,
+        entries, messages = await self._threads.read(
+            self._entries_with_messages,
             name,
             after=after,
             limit=size + 1,
@@ -206,7 +209,7 @@ class ListServicer(ListServiceServicer):
         if len(entries) > size:
             more = page_token(scope, entries[size - 1].name.partition("#")[2])
         return pb.ListEntriesResponse(
-            entries=[translate.entry_to_proto(entry) for entry in entries[:size]],
+            entries=messages[:size],
             next_page_token=more,
             revision=revision,
         )
@@ -214,8 +217,8 @@ class ListServicer(ListServiceServicer):
     async def _add(self, request: pb.AddEntriesRequest) -> pb.AddEntriesResponse:
         access.check_may_contribute(rules.check_list_name(request.list, "list"))
         drafts = [
-            translate.draft_from_proto(entry, f"entries[{i}]")
-            for i, entry in enumerate(request.entries)
+            await self._draft(entry, f"entries[{i}]")
+            async for i, entry in in_pieces(enumerate(request.entries))
         ]
         added, position = await self._threads.write(
             self._ledger.add_entries,
@@ -229,6 +232,18 @@ class ListServicer(ListServiceServicer):
             entries=[translate.added_to_proto(entry) for entry in added],
             revision=self._revisions.token(position),
         )
+
+    async def _draft(self, entry: types_pb2.Entry, field: str) -> EntryDraft:
+        if len(entry.fingerprints) <= _FEW:
+            return translate.draft_from_proto(entry, field)
+        return await self._threads.read(translate.draft_from_proto, entry, field)
+
+    def _entries_with_messages(
+        self, name: str, **options: Any
+    ) -> tuple[list[Entry], list[types_pb2.Entry]]:
+        # In one thread: a thousand messages would hold up the event loop for tens of milliseconds.
+        entries = self._store.get_entries(name, **options)
+        return entries, [translate.entry_to_proto(entry) for entry in entries]
 
     def _visible_lists(
         self, after: str, count: int, is_visible: Callable[[str], bool]

@@ -24,10 +24,11 @@ from hashsvc.matching.disclosure import disclosed
 from hashsvc.matching.matcher import Matcher, Query
 from hashsvc.media import FOR_CHECKS, DecoderPool
 from hashsvc.metrics import Metrics
-from hashsvc.model import MediaType, Outcome, UndeterminedReason, Verdict
+from hashsvc.model import Fingerprint, MediaType, Outcome, UndeterminedReason, Verdict
 from hashsvc.rpc import access
 from hashsvc.rpc.errors import status
 from hashsvc.rpc.threads import Threads
+from hashsvc.rpc.turns import in_pieces
 from hashsvc.rpc.uploads import Uploads
 from hashsvc.tokens import Revisions
 from hashsvc.v1 import match_service_pb2 as pb
@@ -39,6 +40,9 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 # An answer that the index is behind must still reach the caller before its deadline.
 _DEADLINE_MARGIN_S = 0.1
+
+# More than these are read in a thread: about a millisecond.
+_FEW = 500
 
 
 class MatchServicer(MatchServiceServicer):
@@ -144,7 +148,7 @@ class MatchServicer(MatchServiceServicer):
         rules.check_limit("max_batch_checks", "checks", len(checks), self._limits.max_batch_checks)
         queries: list[Query] = []
         results: list[pb.CheckResult | None] = []
-        for check in checks:
+        async for check in in_pieces(checks):
             try:
                 queries.append(await self._query(check, context))
                 results.append(None)
@@ -152,7 +156,7 @@ class MatchServicer(MatchServiceServicer):
                 results.append(pb.CheckResult(error=status(error)))
         judged = iter(zip(queries, await self._judge(queries), strict=True))
         return pb.CheckBatchResponse(
-            results=[result or self._result(*next(judged)) for result in results]
+            results=[result or self._result(*next(judged)) async for result in in_pieces(results)]
         )
 
     def _result(self, query: Query, verdict: Verdict) -> pb.CheckResult:
@@ -203,8 +207,10 @@ class MatchServicer(MatchServiceServicer):
         most = self._limits.max_check_fingerprints
         rules.check_limit("max_check_fingerprints", "fingerprints", len(request.fingerprints), most)
         media_type = translate.media_type_from_proto(request.media_type, "media_type")
-        fingerprints = translate.fingerprints_from_proto(request.fingerprints, "")
-        rules.check_fingerprints(fingerprints)
+        if len(request.fingerprints) <= _FEW:
+            fingerprints = _read_fingerprints(request)
+        else:
+            fingerprints = await self._threads.check(_read_fingerprints, request)
         return Query(
             media_type,
             fingerprints,
@@ -222,3 +228,10 @@ class MatchServicer(MatchServiceServicer):
         if remaining is not None:
             wait_s = max(0.0, min(wait_s, remaining - _DEADLINE_MARGIN_S))
         return not await self._indexer.reached(position, wait_s)
+
+
+def _read_fingerprints(request: pb.CheckRequest) -> tuple[Fingerprint, ...]:
+    """Return the fingerprints to check. Raises InvalidRequest for malformed ones."""
+    fingerprints = translate.fingerprints_from_proto(request.fingerprints, "")
+    rules.check_fingerprints(fingerprints)
+    return fingerprints

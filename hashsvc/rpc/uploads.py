@@ -1,11 +1,12 @@
 """Takes in uploaded files, in memory and within bounds."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from hashsvc.config import Limits
-from hashsvc.errors import InvalidRequest, MediaTooLarge, Overloaded
+from hashsvc.errors import InvalidRequest, MediaTooLarge, Overloaded, UploadTooSlow
 from hashsvc.v1 import match_service_pb2 as pb
 
 
@@ -33,21 +34,32 @@ class Uploads:
             InvalidRequest: options come after the first message.
             MediaTooLarge: the file is larger than the limit.
             Overloaded: the uploads together are.
+            UploadTooSlow: it takes too long.
         """
         upload = Upload()
         try:
-            is_first = True
-            async for request in requests:
-                if request.WhichOneof("part") == "options":
-                    if not is_first:
-                        raise InvalidRequest.of("options", "come in the first message only")
-                    upload.options = request.options
-                elif request.chunk:
-                    self._hold(upload, request.chunk)
-                is_first = False
+            try:
+                async with asyncio.timeout(self._limits.max_upload_s):
+                    await self._take(upload, requests)
+            except TimeoutError:
+                raise UploadTooSlow(
+                    f"the file did not come in within {self._limits.max_upload_s:g} s",
+                    metadata={"limit": "max_upload_s"},
+                ) from None
             yield upload
         finally:
             self._held -= upload.size
+
+    async def _take(self, upload: Upload, requests: AsyncIterator[pb.CheckMediaRequest]) -> None:
+        is_first = True
+        async for request in requests:
+            if request.WhichOneof("part") == "options":
+                if not is_first:
+                    raise InvalidRequest.of("options", "come in the first message only")
+                upload.options = request.options
+            elif request.chunk:
+                self._hold(upload, request.chunk)
+            is_first = False
 
     def _hold(self, upload: Upload, chunk: bytes) -> None:
         upload.size += len(chunk)

@@ -105,7 +105,7 @@ def test_a_refused_batch_ends_the_stream_and_leaves_the_others(node: str) -> Non
             next(answers)
         assert caught.value.violations[0].field == "entries[1].labels"
         assert caught.value.metadata["request_id"]
-        assert client.get_list("acme/known").size == 1
+        assert client.get_list("acme/known").size == 2
 
 
 def test_an_error_of_the_source_is_raised_after_what_was_sent(node: str) -> None:
