@@ -20,6 +20,7 @@ from hashsvc.lists.readers import Readers
 from hashsvc.matching.matcher import Matcher
 from hashsvc.media import DecoderPool
 from hashsvc.media import Limits as MediaLimits
+from hashsvc.media.confinement import LAYERS
 from hashsvc.metrics import Metrics
 from hashsvc.model import ListKind
 from hashsvc.rpc.access import Gate
@@ -58,7 +59,9 @@ class Node:
         self._lock: int | None = None
         self._threads = Threads()
         self._admission = Admission(settings.limits)
-        self._decoders = DecoderPool(settings.decoding.workers, _media_limits(settings))
+        self._decoders = DecoderPool(
+            settings.decoding.workers, _media_limits(settings), opens_files=False
+        )
         self._metrics = Metrics()
         self._server = Server(settings, self._admission)
         self.metrics_url = ""
@@ -163,6 +166,7 @@ class Node:
         await self._threads.write(ledger.forget_old_requests)
         await self._threads.write(_ensure_test_entries, ledger, store)
         await self._decoders.start()
+        self._check_confinement()
         self._saving = asyncio.create_task(self._save_now_and_then(indexer))
         await self._server.set_ready()
         _log.info(
@@ -203,6 +207,22 @@ class Node:
             os.close(self._lock)
             self._lock = None
 
+    def _check_confinement(self) -> None:
+        """Say which layers of the decoders' confinement are missing here.
+
+        Raises:
+            ConfigError: one is, and the settings require all.
+        """
+        missing = [layer for layer in LAYERS if layer not in self._decoders.confined]
+        if missing and self._settings.decoding.require_confinement:
+            raise ConfigError(
+                f"decoders are not confined by {', '.join(missing)} on this machine, and "
+                "decoding.require_confinement is set: use a Linux kernel that has it (5.13 or "
+                "newer, with Landlock on), or a container that permits it"
+            )
+        if missing:
+            _log.warning("decoders less confined", missing=missing)
+
     async def _save_now_and_then(self, indexer: Indexer) -> None:
         while True:
             await self._save(indexer)
@@ -217,7 +237,7 @@ class Node:
 
 
 def _media_limits(settings: Settings) -> MediaLimits:
-    values = settings.decoding.model_dump(exclude={"workers"})
+    values = settings.decoding.model_dump(exclude={"workers", "require_confinement"})
     return MediaLimits.from_dict(asdict(MediaLimits()) | values)
 
 

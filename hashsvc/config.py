@@ -90,6 +90,8 @@ class Decoding(_Section):
 
     workers: int = Field(default=2, gt=0)
     """Decoder processes: about one a core. Each may use `decode_memory_bytes`."""
+    require_confinement: bool = False
+    """Whether a node refuses to start where seccomp or Landlock does not hold for its decoders."""
     max_pixels: int = Field(default=_MEDIA.max_pixels, gt=0)
     """Pixels of a picture or of one video frame."""
     max_side_pixels: int = Field(default=_MEDIA.max_side_pixels, gt=0)

@@ -19,6 +19,7 @@ from hashsvc.errors import ConfigError
 from hashsvc.rpc.admin import AdminServicer
 from hashsvc.rpc.admission import Admission
 from hashsvc.rpc.calls import AroundCalls
+from hashsvc.rpc.health import Health
 from hashsvc.rpc.lists import ListServicer
 from hashsvc.rpc.match import MatchServicer
 from hashsvc.tls import server_credentials
@@ -62,7 +63,7 @@ class Server:
         tls = settings.tls
         self._credentials = [server_credentials(tls) for _ in range(count) if tls.key]
         self._servers = [grpc.aio.server(options=options) for _ in range(count)]
-        self._health = health.aio.HealthServicer()
+        self._health = Health()
         self._is_started = False
         self.address = settings.listen
 

@@ -37,11 +37,15 @@ class Lost(Exception):
 
 
 class Worker:
-    """A running decoder process. `jobs` counts the files it was given."""
+    """A running decoder process.
+
+    `jobs` counts the files it was given, `confined` are the layers of its confinement that hold.
+    """
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self.jobs = 0
+        self.confined: tuple[str, ...] = ()
 
     @classmethod
     async def start(cls, command: Sequence[str]) -> Self:
@@ -60,7 +64,7 @@ class Worker:
         worker = cls(process)
         try:
             async with asyncio.timeout(START_S):
-                await worker._receive()
+                worker.confined = tuple((await worker._receive()).get("confined", ()))
         except (TimeoutError, EOFError, ConnectionError, ValueError, TypeError) as error:
             status = await worker._death()
             await worker.end()
@@ -165,9 +169,11 @@ def _cause_of_death(status: int | None, limits: Limits) -> MediaError:
     return MediaUnreadable(f"the decoder crashed on this file ({how})")
 
 
-def worker_command(limits: Limits) -> tuple[str, ...]:
-    """The command line of a worker that keeps to `limits`."""
-    return (sys.executable, "-P", "-m", "hashsvc.media.worker", json.dumps(limits.to_dict()))
+def worker_command(limits: Limits, *, opens_files: bool) -> tuple[str, ...]:
+    """The command line of a worker that keeps to `limits`, and may or may not open files."""
+    paths = ("paths",) if opens_files else ()
+    text = json.dumps(limits.to_dict())
+    return (sys.executable, "-P", "-m", "hashsvc.media.worker", text, *paths)
 
 
 def environment(own: Mapping[str, str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from hashsvc.errors import MediaError, NotReady, OperatorError
+from hashsvc.media.confinement import LAYERS
 from hashsvc.media.limits import Limits
 from hashsvc.media.process import Lost, Result, Worker, worker_command
 from hashsvc.media.recipe import FOR_LISTS, Recipe
@@ -32,8 +33,10 @@ class DecoderPool:
             found = await pool.fingerprint([data])
 
     A call waits while all workers are busy; bounding the queue is the caller's business, for which
-    `idle` and `busy` are there. `restarts` counts workers lost to files, limits or cancelled
-    calls. `command` replaces the worker's command line, for tests. Use from one event loop.
+    `idle` and `busy` are there. `confined` are the layers of confinement that hold
+    for all (`confinement.LAYERS`). `restarts` counts workers lost to files, limits or cancelled
+    calls. `opens_files` lets workers open files, for `fingerprint_path`; without it they are given
+    bytes alone. `command` replaces the worker's command line, for tests. Use from one event loop.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class DecoderPool:
         size: int,
         limits: Limits | None = None,
         *,
+        opens_files: bool = True,
         command: Sequence[str] | None = None,
         jobs_per_worker: int = JOBS_PER_WORKER,
     ) -> None:
@@ -49,7 +53,8 @@ class DecoderPool:
         self.size = size
         self.limits = limits or Limits()
         self.restarts = 0
-        command = tuple(command or worker_command(self.limits))
+        self.confined: tuple[str, ...] = ()
+        command = tuple(command or worker_command(self.limits, opens_files=opens_files))
         self._jobs_per_worker = jobs_per_worker
         self._slots = [_Slot(command) for _ in range(size)]
         self._free: asyncio.Queue[_Slot] = asyncio.Queue()
@@ -60,11 +65,13 @@ class DecoderPool:
         for slot in self._slots:
             slot.prepare()
         try:
-            for slot in self._slots:
-                await slot.ready()
+            workers = [await slot.ready() for slot in self._slots]
         except BaseException:
             await self.close()
             raise
+        self.confined = tuple(
+            layer for layer in LAYERS if all(layer in worker.confined for worker in workers)
+        )
         for slot in self._slots:
             self._free.put_nowait(slot)
 

@@ -1,8 +1,9 @@
-"""The sandboxed decoder: `python -m hashsvc.media.worker LIMITS`, started by `DecoderPool`.
+"""The sandboxed decoder: `python -m hashsvc.media.worker LIMITS [paths]`, started by `DecoderPool`.
 
 It takes jobs on stdin and answers on stdout (see `wire`), one at a time, until stdin ends. Before
 the first job it loads every decoder once and then bounds itself: address space, processor time a
-job, no file writing, no core dumps, few open files.
+job, no file writing, no core dumps, few open files, and what `confinement` says. With `paths` it
+may open files to read them.
 """
 
 import io
@@ -21,6 +22,7 @@ from PIL import Image
 
 from hashsvc.errors import MediaError, MediaUnreadable
 from hashsvc.media import wire
+from hashsvc.media.confinement import confine
 from hashsvc.media.decode import look
 from hashsvc.media.digest import CHUNK_BYTES, Digester
 from hashsvc.media.image import PLUGINS
@@ -35,8 +37,9 @@ def main() -> None:
     limits = Limits.from_dict(json.loads(sys.argv[1]))
     jobs, answers = _take_over_stdio()
     _warm_up()
-    _confine(limits)
-    _send(answers, wire.message({"ready": True}))
+    _bound(limits)
+    confined = confine(opens_files="paths" in sys.argv[2:])
+    _send(answers, wire.message({"ready": True, "confined": confined}))
     while (header := _read_frame(jobs)) is not None:
         _limit_cpu(limits)
         job = json.loads(header)
@@ -68,7 +71,7 @@ def _warm_up() -> None:
         look(io.BytesIO(b"RIFF\0\0\0\0AVI LIST"), Limits(), FOR_LISTS)
 
 
-def _confine(limits: Limits) -> None:
+def _bound(limits: Limits) -> None:
     """Give up what decoding does not need; nothing here can be undone."""
     memory = _address_space_bytes() + limits.decode_memory_bytes
     bounds = {

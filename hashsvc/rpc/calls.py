@@ -98,7 +98,9 @@ class AroundCalls:
                 with admit(access.caller()), self._streams.open(session) as stream:
                     taken = request if cost is None else stream.messages(request, cost)
                     async for response in behaviour(taken, context):
+                        stream.waits()
                         yield response
+                        stream.works()
                 await self._audit(session, "OK")
             except BaseException as error:
                 await fail(session, error, context, started)

@@ -2,8 +2,9 @@
 
 A stream outlives the moment at which its caller was let in. So the credential and the role are
 looked at again before each message, and for all open streams whenever partners or credentials have
-changed and every second (for those that expire); and a stream on which nothing comes in for too
-long is ended, since it holds a place.
+changed and every second (for those that expire); and a stream whose caller neither sends nor takes
+anything for too long is ended, since it holds a place. One that is ended while gRPC waits for its
+caller to take a message gives its place back, but its caller is told nothing.
 """
 
 import asyncio
@@ -65,13 +66,13 @@ class OpenStreams:
             try:
                 self.gate.look_again(stream.session)
                 if now - stream.waits_since > self._max_idle_s:
-                    raise StreamIdle(f"nothing came in for {self._max_idle_s:g} s")
+                    raise StreamIdle(f"nothing moved for {self._max_idle_s:g} s")
             except HashsvcError as error:
                 stream.end(error)
 
 
 class _Stream:
-    """One open stream; `waits_since` is when it began to wait for a message."""
+    """One open stream; `waits_since` is when it began to wait for its caller."""
 
     def __init__(self, streams: OpenStreams, session: Session) -> None:
         self._streams = streams
@@ -96,6 +97,14 @@ class _Stream:
             self._task.uncancel()
             raise self._ended_by from None
 
+    def waits(self) -> None:
+        """It waits for its caller from now on: to send, or to take what is sent to it."""
+        self.waits_since = monotonic()
+
+    def works(self) -> None:
+        """It does not."""
+        self.waits_since = _NEVER
+
     def end(self, error: HashsvcError) -> None:
         """Let it end with an error, wherever it waits."""
         if self._ended_by is None and self._task is not None:
@@ -108,14 +117,13 @@ class _Stream:
         """Yield what comes in, at the pace that its partner is entitled to."""
         is_first = True
         while True:
-            self.waits_since = monotonic()
+            self.waits()
             try:
                 request = await anext(requests)
             except StopAsyncIteration:
-                self.waits_since = _NEVER
                 return
-            # Work on it is not idleness.
-            self.waits_since = _NEVER
+            finally:
+                self.works()
             if not is_first:
                 self._streams.gate.look_again(self.session)
             # The call itself has paid for one.

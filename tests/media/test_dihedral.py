@@ -90,13 +90,13 @@ def changed(spectrum: Spectrum, form: str) -> Spectrum:
 
 @given(height=st.integers(5, 200), width=st.integers(5, 200), seed=st.integers(0, 1000))
 def test_the_original_form_is_the_hash(height: int, width: int, seed: int) -> None:
-    """Whatever the size; and twelve hundred bits in eight forms of a picture are half ones."""
+    """Whatever the size; and half of the bits are ones, but for ties at the median."""
     rgb = photo(height, width, seed)
     forms, quality = pdq_dihedral(rgb)
     assert (forms["original"], quality) == pdq(rgb)
     assert set(map(len, forms.values())) == {32}
     if quality:
-        assert {int.from_bytes(value).bit_count() for value in forms.values()} == {128}
+        assert {int.from_bytes(value).bit_count() for value in forms.values()} <= {126, 127, 128}
 
 
 def test_tiny_pictures_have_the_forms_of_nothing() -> None:

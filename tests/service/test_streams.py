@@ -3,12 +3,14 @@
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from hashsvc.app import Node
 from hashsvc.config import load
@@ -132,6 +134,46 @@ def test_idle_streams_and_slow_uploads_end(tmp_path: Path) -> None:
         stop.set()
         assert status is grpc.StatusCode.DEADLINE_EXCEEDED
         town.channel.close()
+
+
+def test_a_caller_that_takes_nothing_loses_its_place(tmp_path: Path) -> None:
+    """The answers fill what gRPC holds for it; then its silence counts as idleness."""
+    keys = set_up(tmp_path / "data")
+    limits = {"max_idle_stream_s": 0.5, "max_concurrent_streams": 2}
+    with running_node(tmp_path / "data", authentication=True, limits=limits) as address:
+        town = Town(address, keys)
+
+        def always() -> Iterator[match_service_pb2.CheckBatchRequest]:
+            while True:
+                yield batch(500)
+
+        deaf = town.match.CheckBatch(always(), **town.by("eve") | {"timeout": None})
+        next(deaf)
+
+        def again() -> None:
+            list(town.match.CheckBatch(iter([batch(1)]), **town.by("eve")))
+
+        # Half of two places, and it has that one.
+        assert refused(again) is grpc.StatusCode.RESOURCE_EXHAUSTED
+        while True:
+            with suppress(grpc.RpcError):
+                again()
+                break
+        deaf.cancel()
+        town.channel.close()
+
+
+def test_watching_health_is_bounded(node: str) -> None:
+    """Anybody may, without a credential; a hundred at once."""
+    with grpc.insecure_channel(node) as channel:
+        health = health_pb2_grpc.HealthStub(channel)
+        request = health_pb2.HealthCheckRequest()
+        calls = [health.Watch(request, timeout=30) for _ in range(100)]
+        for call in calls:
+            assert next(call).status == health_pb2.HealthCheckResponse.SERVING
+        status = refused(lambda: next(health.Watch(request, timeout=30)))
+        assert status is grpc.StatusCode.RESOURCE_EXHAUSTED
+        calls[0].cancel()
 
 
 def test_a_stream_goes_at_its_partners_pace(

@@ -1,0 +1,159 @@
+"""Fuzzes decoders: mutated real media through real worker processes.
+
+    python -m tests.media.fuzz --inputs 5000 --seed 1 --workers 2 --keep FOLDER [FILE...]
+
+The seeds are the shipped test vectors, the test pattern, pictures and videos made here, and the
+files named.
+Mutations by a seeded random generator: bits and bytes changed, pieces cut, repeated, moved or taken
+from another seed, lengths set to extremes, the head of one file on the body of another. Every input
+must end in fingerprints or in an error that names the cause. `FOLDER` keeps those that ended a
+worker.
+"""
+
+import argparse
+import asyncio
+import random
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from time import monotonic
+
+from PIL import Image
+
+from hashsvc import testpattern
+from hashsvc.errors import MediaError
+from hashsvc.media import DecoderPool, Limits
+from hashsvc.testpattern import vectors
+from tests.media.making import movie, photo, saved
+
+LIMITS = Limits(
+    max_pixels=20_000_000,
+    max_duration_s=600,
+    decode_memory_bytes=400_000_000,
+    decode_cpu_s=5,
+    decode_wall_s=20,
+)
+_MOST_BYTES = 400_000
+_EXTREMES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
+
+
+def seeds(scratch: Path, files: Sequence[Path] = ()) -> list[bytes]:
+    """The media that mutations start from."""
+    found = [testpattern.PATH.read_bytes(), *_made(scratch)]
+    folder = Path(vectors.__file__).parent / "vectors"
+    found += [path.read_bytes() for path in sorted(folder.iterdir()) if path.suffix != ".json"]
+    found += [path.read_bytes() for path in files]
+    return [data for data in found if 64 < len(data) <= _MOST_BYTES]
+
+
+def _made(scratch: Path) -> Iterator[bytes]:
+    """Make files of the formats that no vector has."""
+    yield movie(scratch / "seed.avi", "MJPG", seconds=1)
+    yield movie(scratch / "seed.mp4", "mp4v", seconds=1)
+    yield movie(scratch / "seed.mkv", "mp4v", seconds=1)
+    picture = Image.fromarray(photo(48, 64, seed=3))
+    for form in ("AVIF", "BMP", "TIFF"):
+        yield saved(picture, form)
+    yield saved(picture, "PNG", save_all=True, append_images=[picture.rotate(90)])
+    yield saved(picture, "WEBP", save_all=True, append_images=[picture.rotate(90)])
+
+
+def mutate(source: random.Random, corpus: Sequence[bytes]) -> bytes:
+    """Return one mutated input."""
+    data = bytearray(source.choice(corpus))
+    for _ in range(source.choice((1, 1, 2, 4, 8, 32))):
+        if len(data) < 8:
+            break
+        # Heads decide most, so half of the changes are there.
+        end = min(len(data), source.choice((64, 512, len(data))))
+        at = source.randrange(end)
+        match source.randrange(9):
+            case 0:
+                data[at] ^= 1 << source.randrange(8)
+            case 1:
+                data[at] = source.choice((0, 1, 0x7F, 0x80, 0xFF))
+            case 2:
+                size = source.choice((2, 4))
+                number = source.choice(_EXTREMES) & ((1 << 8 * size) - 1)
+                data[at : at + size] = number.to_bytes(size, source.choice(("big", "little")))
+            case 3:
+                del data[at : at + source.randrange(1, 64)]
+            case 4:
+                piece = data[at : at + source.randrange(1, 256)]
+                data[at:at] = piece * source.choice((1, 2, 20))
+            case 5:
+                other = source.choice(corpus)
+                start = source.randrange(len(other))
+                data[at : at + 128] = other[start : start + 128]
+            case 6:
+                other = source.choice(corpus)
+                cut = source.choice((12, 32, 128, 1024))
+                data[:cut] = other[:cut]
+            case 7:
+                del data[max(8, source.randrange(len(data))) :]
+            case 8:
+                data[at : at + 16] = source.randbytes(16)
+    return bytes(data)
+
+
+async def fuzz(
+    corpus: Sequence[bytes], inputs: int, seed: int, workers: int, keep: Path | None = None
+) -> Counter[str]:
+    """Decode so many inputs; count what they came to."""
+    outcomes: Counter[str] = Counter()
+    source = random.Random(seed)
+    async with DecoderPool(workers, LIMITS, opens_files=False) as pool:
+        waiting = iter(range(inputs))
+
+        async def work() -> None:
+            for number in waiting:
+                data = mutate(source, corpus)
+                restarts = pool.restarts
+                outcome = await _outcome(pool, data)
+                outcomes[outcome] += 1
+                if keep is not None and pool.restarts > restarts:
+                    (keep / f"{seed}-{number}").write_bytes(data)
+
+        await asyncio.gather(*(work() for _ in range(workers)))
+        outcomes["workers replaced"] = pool.restarts
+        # What came before harms no later file.
+        assert (await pool.fingerprint([testpattern.PATH.read_bytes()])).format == "png"
+    return outcomes
+
+
+async def _outcome(pool: DecoderPool, data: bytes) -> str:
+    try:
+        found = await pool.fingerprint([data])
+    except MediaError as error:
+        limit = error.metadata.get("limit", "")
+        text = str(error) if "crashed" in str(error) else limit
+        return f"{error.reason} {text}".strip()
+    return f"fingerprints of {found.media_type}" + (" in part" if found.limitation else "")
+
+
+def main() -> int:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.media.fuzz", description=__doc__)
+    parser.add_argument("--inputs", type=int, default=1_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--keep", type=Path)
+    parser.add_argument("files", type=Path, nargs="*")
+    given = parser.parse_args()
+    if given.keep is not None:
+        given.keep.mkdir(parents=True, exist_ok=True)
+    start = monotonic()
+    with tempfile.TemporaryDirectory() as scratch:
+        corpus = seeds(Path(scratch), given.files)
+        job = fuzz(corpus, given.inputs, given.seed, given.workers, given.keep)
+        outcomes = asyncio.run(job)
+    print(f"{given.inputs:,} inputs of {len(corpus)} seeds in {monotonic() - start:.0f} s")
+    for outcome, count in outcomes.most_common():
+        print(f"{count:8,}  {outcome}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
