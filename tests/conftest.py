@@ -8,7 +8,38 @@ from pathlib import Path
 
 import pytest
 
+from tests import processes
 from tests.harness import running_node
+from tests.log_search import LogSearch, report
+
+LOGS = pytest.StashKey[LogSearch]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Listen to all nodes of the run."""
+    config.stash[LOGS] = processes.LOGS = LogSearch()
+    config.stash[LOGS].listen()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail the run if any node logged a hash value or a key."""
+    if session.config.stash[LOGS].found():
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say what was searched, and what was found."""
+    search = config.stash[LOGS]
+    found = search.found()
+    terminalreporter.write_line(
+        f"{len(search.lines):,} lines of logs searched for {len(search.values):,} hash values: "
+        + (f"{len(found):,} tell" if found else "none tells")
+    )
+    for line in report(found):
+        terminalreporter.write_line(line, red=True)
+
 
 ROOT = Path(__file__).resolve().parent.parent
 

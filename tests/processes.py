@@ -9,8 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.log_search import LogSearch
+
 COMMAND = (sys.executable, "-m", "hashsvc")
 MATCHED = 3
+
+LOGS: LogSearch | None = None
+"""Where the logs of these processes go, to be searched at the end of the run."""
 
 
 class Serving:
@@ -34,6 +39,8 @@ class Serving:
         """End it as a power cut would; safe to repeat."""
         self.process.kill()
         self._wait()
+        if LOGS is not None:
+            LOGS.hear_file(self.log)
 
     def stop(self) -> int:
         """Ask it to end, and return its exit status."""
