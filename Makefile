@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PROTO_VENV := .venv-protos
 
-.PHONY: help demo test lint typecheck protos protos-check pytest bench clean
+.PHONY: help demo test lint typecheck protos protos-check pytest bench audit clean
 
 help: ## Say what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -26,6 +26,11 @@ $(VENV)/.bench: $(VENV)/.dev
 $(PROTO_VENV)/.ready: protos/requirements.txt
 	test -x $(PROTO_VENV)/bin/python || $(PYTHON) -m venv $(PROTO_VENV)
 	$(PROTO_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r protos/requirements.txt
+	touch $@
+
+.venv-audit/.ready:
+	test -x .venv-audit/bin/python || $(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check 'pip-audit>=2.9,<3'
 	touch $@
 
 demo: $(VENV)/.server ## Show the main job on the sample media
@@ -52,5 +57,8 @@ protos: $(PROTO_VENV)/.ready ## Generate hashsvc/v1 from the protos
 bench: $(VENV)/.bench ## Run the benchmarks and print their tables
 	$(BIN)/python -m benchmarks all
 
+audit: $(VENV)/.dev .venv-audit/.ready ## Hold the packages against known vulnerabilities
+	.ci/audit
+
 clean: ## Remove the virtual environments
-	rm -rf $(VENV) $(PROTO_VENV)
+	rm -rf $(VENV) $(PROTO_VENV) .venv-audit

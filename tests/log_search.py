@@ -2,7 +2,8 @@
 
 Nodes in this process are heard by a structlog processor and a logging handler, nodes in processes
 of their own by their stderr. What they were given is heard where requests become fingerprints.
-Looked for is each value in hexadecimal, in base64 and as Python shows bytes, any API key, and, whatever it stands for, any long run of hexadecimal digits.
+Looked for is each value in hexadecimal, in base64 and as Python shows bytes, any API key, and,
+whatever it stands for, any long run of hexadecimal digits.
 """
 
 import base64
