@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -43,12 +44,15 @@ def issue(authority: Issued, name: str, hosts: Sequence[str], *, is_client: bool
     """Make a certificate for a node's `hosts` (names and IP addresses), or for a client.
 
     Raises:
-        ValueError: the authority is not one.
+        ConfigError: the authority is not one that `make_authority` made.
     """
-    ca = x509.load_pem_x509_certificate(authority.certificate)
-    ca_key = serialization.load_pem_private_key(authority.key, None)
-    if not isinstance(ca_key, ec.EllipticCurvePrivateKey):
-        raise ValueError("not the key of this authority")
+    try:
+        ca = x509.load_pem_x509_certificate(authority.certificate)
+        ca_key = serialization.load_pem_private_key(authority.key, None)
+    except (TypeError, ValueError, UnsupportedAlgorithm) as error:
+        raise ConfigError(f"this is not an authority of `certs init`: {error}") from None
+    if not isinstance(ca_key, ec.EllipticCurvePrivateKey) or ca_key.public_key() != ca.public_key():
+        raise ConfigError("ca.key is not the key of ca.crt, or not one of `certs init`")
     key = ec.generate_private_key(ec.SECP256R1())
     purpose = ExtendedKeyUsageOID.CLIENT_AUTH if is_client else ExtendedKeyUsageOID.SERVER_AUTH
     builder = (

@@ -4,12 +4,15 @@ Columns by name, in any order: `algorithm` and `value` (hex), and if wanted `qua
 `media_type` (image or video; image is the default), `labels` (separated by spaces), `entities`
 (separated by `;`), `basis`, `severity`, `incident`, `note`. A cell overrides what the command line
 says of all rows. The header of `threatexchange`'s data sets (`signal_type,signal_str`) works too.
+
+A file may come from anywhere and have no end: it is read a row at a time, and a row is bounded.
 """
 
 import csv
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TextIO
 
 from hashsvc.errors import InvalidRequest
 from hashsvc.model import (
@@ -26,8 +29,14 @@ _OTHER_NAMES = {"signal_type": "algorithm", "signal_str": "value", "hash": "valu
 _OTHER_ALGORITHMS = {"video_md5": "md5", "video_sha256": "sha256"}
 
 
-def count_rows(path: Path) -> int:
-    """Return about how many rows a file has, for a progress bar."""
+MAX_LINE = 100_000
+"""Characters in a line; a row with the longest note has some thousand."""
+
+
+def count_rows(path: Path) -> int | None:
+    """Return about how many rows a file has, for a progress bar; None for a pipe or a device."""
+    if not path.is_file():
+        return None
     with path.open("rb") as file:
         lines = sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
     return max(0, lines - 1)
@@ -41,10 +50,12 @@ def read_drafts(path: Path, defaults: Description) -> Iterator[EntryDraft]:
     """
     with path.open(newline="", encoding="utf-8-sig") as file:
         try:
-            rows = csv.DictReader(file)
+            rows = csv.DictReader(_lines(file, path), strict=True)
             rows.fieldnames = _columns(rows.fieldnames, path)
             for row in rows:
                 try:
+                    if None in row:
+                        raise ValueError("has more cells than the header")
                     yield _draft(row, defaults)
                 except ValueError as error:
                     raise InvalidRequest.of(f"{path}:{rows.line_num}", str(error)) from None
@@ -52,9 +63,21 @@ def read_drafts(path: Path, defaults: Description) -> Iterator[EntryDraft]:
             raise InvalidRequest.of(str(path), f"is not CSV in UTF-8: {error}") from None
 
 
+def _lines(file: TextIO, path: Path) -> Iterator[str]:
+    number = 0
+    while line := file.readline(MAX_LINE + 1):
+        number += 1
+        if len(line) > MAX_LINE:
+            text = f"has more than {MAX_LINE:,} characters: is this a table of hashes?"
+            raise InvalidRequest.of(f"{path}:{number}", text)
+        yield line
+
+
 def _columns(found: object, path: Path) -> list[str]:
     names = [str(name).strip().lower() for name in found] if isinstance(found, list) else []
     names = [_OTHER_NAMES.get(name, name) for name in names]
+    if twice := sorted({name for name in names if name and names.count(name) > 1}):
+        raise InvalidRequest.of(f"{path}:1", f"the header names {', '.join(twice)} twice")
     missing = {"algorithm", "value"} - set(names)
     if missing:
         needed = " and ".join(sorted(missing))

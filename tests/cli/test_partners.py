@@ -152,3 +152,20 @@ def test_a_key_does_not_leave_the_machine_in_the_clear() -> None:
     assert "secret" not in repr(security)
     with pytest.raises(ConfigError, match="go together"):
         Client("localhost:1", security=Security(certificate=Path("x")))
+
+
+def test_a_client_certificate_needs_the_right_authority(tmp_path: Path) -> None:
+    """The key of another, or a broken file, is told in one line."""
+    for name in ("one", "two"):
+        assert hashsvc("certs", "init", tmp_path / name).returncode == 0
+    (tmp_path / "one" / "ca.key").write_bytes((tmp_path / "two" / "ca.key").read_bytes())
+    done = hashsvc("certs", "client", tmp_path / "one", "acme")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "error: ca.key is not the key of ca.crt, or not one of `certs init`\n",
+    )
+    (tmp_path / "two" / "ca.key").write_text("nonsense")
+    done = hashsvc("certs", "client", tmp_path / "two", "acme")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: this is not an authority of `certs init`: ")
+    assert not (tmp_path / "one" / "acme.key").exists()
