@@ -19,7 +19,9 @@ import structlog
 from hashsvc import translate
 from hashsvc.model import Fingerprint
 
-_HEX = re.compile(r"(?i)\b[0-9a-f]{16,}\b")
+_HEX = re.compile(r"(?i)[0-9a-f]{16,}")
+# The files of an index are called segment-, rest- and 16 random digits.
+_STRAY = re.compile(r"(?i)(?<![0-9a-z-])[0-9a-f]{16,}\b")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{10,}={0,2}")
 _BYTES = re.compile(r"b'(?:[^'\\]|\\.)*'|b\"(?:[^\"\\]|\\.)*\"")
 
@@ -46,13 +48,15 @@ class LogSearch:
 
     def found(self) -> list[str]:
         """The lines that say what they must not, each with why."""
+        hexes = {value.hex() for value in self.values}
         shown = {repr(value) for value in self.values}
         coded = {base64.b64encode(value).decode() for value in self.values}
         return [
             f"{why}: {line}"
             for line in self.lines
             for why in (
-                "a long hexadecimal number" if _HEX.search(line) else "",
+                "a value" if not hexes.isdisjoint(map(str.lower, _HEX.findall(line))) else "",
+                "a long hexadecimal number" if _STRAY.search(line) else "",
                 "a value in base64" if not coded.isdisjoint(_BASE64.findall(line)) else "",
                 "a value as bytes" if not shown.isdisjoint(_BYTES.findall(line)) else "",
                 "an API key" if "hsk_" in line else "",

@@ -24,5 +24,5 @@ def test_a_line_that_tells_is_found(line: str) -> None:
     search = LogSearch()
     search.values.add(VALUE)
     search.lines += ["call method=/hashsvc.v1.MatchService/Check ms=1.2 status=OK", line]
-    (found,) = search.found()
-    assert found.endswith(line)
+    assert search.found()
+    assert all(found.endswith(line) for found in search.found())

@@ -96,6 +96,11 @@ class Gate:
         self._directory = directory
         self._readers = readers
 
+    @property
+    def knows_partners(self) -> bool:
+        """Whether callers are told apart."""
+        return self._directory is not None
+
     def enter(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> Session:
         """Begin a call, for `caller` and the rest of this module; `let_in` says whether it may."""
         session = Session(method, self._readers)

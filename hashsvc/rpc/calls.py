@@ -64,7 +64,8 @@ class AroundCalls:
         self, method: MethodDescriptor, behaviour: Callable[..., Any]
     ) -> Callable[..., Any]:
         name = f"/{method.containing_service.full_name}/{method.name}"
-        enter, let_in, run = self._gate.enter, self._gate.let_in, self._turns.run
+        enter, let_in = self._gate.enter, self._gate.let_in
+        run = self._turns.run if self._gate.knows_partners else _at_once
         arrive = self._admission.arrive
         admit, fail, end = self._admission.door(method.name), self._fail, self._end
         cost = self._admission.cost(method.name) if method.client_streaming else None
@@ -168,3 +169,8 @@ class AroundCalls:
         """One line: never a hash value, a file name or media."""
         self._metrics.call_ended(name, status, seconds)
         _log.info("call", method=name, status=status, ms=round(seconds * 1000, 2))
+
+
+def _at_once(_: str, work: Awaitable[Any]) -> Awaitable[Any]:
+    """Where there is one partner, nobody takes turns."""
+    return work

@@ -23,9 +23,10 @@ R = TypeVar("R")
 _STEPS_S = 0.001  # of steps that nobody need wait for, in a round
 _MOST = 3  # turns in a round
 
-# A partner is busy that had more than this share of about the last 50 ms. What gRPC does for a call
-# counts too, though it is not seen here.
-_MEMORY_S, _BUSY_SHARE, _CALL_S = 0.05, 0.3, 0.0003
+# A loop is full, and a partner busy, that had more than these shares of about the last 50 ms. What
+# gRPC does for a call counts too, though it is not seen here.
+_MEMORY_S, _FULL_SHARE, _BUSY_SHARE, _CALL_S = 0.05, 0.65, 0.3, 0.0003
+_ALL = "*"
 
 # Rounds wait for a lull in what comes in, this long at most.
 _LULL_S, _PATIENCE_S = 0.0003, 0.002
@@ -85,8 +86,12 @@ class Turns:
     def _must_queue(self, partner: str) -> bool:
         if self._queue or self._spent_s >= _STEPS_S:
             return True
+        # Who calls alone, one call after the other, never waits.
+        return self._share(_ALL) > _FULL_SHARE and self._share(partner) > _BUSY_SHARE
+
+    def _share(self, partner: str) -> float:
         used_s, at = self._used[partner]
-        return used_s * exp((at - perf_counter()) / _MEMORY_S) > _BUSY_SHARE * _MEMORY_S
+        return used_s * exp((at - perf_counter()) / _MEMORY_S) / _MEMORY_S
 
     def _charge(self, partner: str, seconds: float) -> None:
         self._spent_s += seconds
@@ -96,8 +101,9 @@ class Turns:
 
     def _use(self, partner: str, seconds: float) -> None:
         now = perf_counter()
-        used_s, at = self._used.get(partner, (0.0, now))
-        self._used[partner] = used_s * exp((at - now) / _MEMORY_S) + seconds, now
+        for who in (partner, _ALL):
+            used_s, at = self._used.get(who, (0.0, now))
+            self._used[who] = used_s * exp((at - now) / _MEMORY_S) + seconds, now
 
     def _plan_round(self) -> None:
         if not self._is_round_due:
