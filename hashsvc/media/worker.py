@@ -27,9 +27,13 @@ from hashsvc.media.decode import look
 from hashsvc.media.digest import CHUNK_BYTES, Digester
 from hashsvc.media.image import PLUGINS
 from hashsvc.media.limits import Limits, out_of_memory
-from hashsvc.media.recipe import FOR_LISTS, Recipe
+from hashsvc.media.recipe import PERCEPTUAL, Recipe
+from hashsvc.model import Decoding
 
 _OPEN_FILES = 32
+_EVERYTHING = Recipe(
+    rate=8, decoding=Decoding.FAST, algorithms=PERCEPTUAL, dihedral=True, shrunk512=True
+)
 
 
 def main() -> None:
@@ -58,7 +62,7 @@ def _take_over_stdio() -> tuple[BinaryIO, BinaryIO]:
 
 
 def _warm_up() -> None:
-    """Load every decoder, so that no job pays for it and none needs a file for it later."""
+    """Load every decoder and hash, so that no job pays for it or needs a file for it later."""
     cv2.setNumThreads(1)
     from PIL import AvifImagePlugin
 
@@ -66,9 +70,9 @@ def _warm_up() -> None:
     for plugins in PLUGINS.values():
         sample = io.BytesIO()
         Image.new("RGB", (16, 16)).save(sample, plugins[0])
-        look(sample, Limits(), FOR_LISTS)
+        look(sample, Limits(), _EVERYTHING)
     with suppress(MediaUnreadable):
-        look(io.BytesIO(b"RIFF\0\0\0\0AVI LIST"), Limits(), FOR_LISTS)
+        look(io.BytesIO(b"RIFF\0\0\0\0AVI LIST"), Limits(), _EVERYTHING)
 
 
 def _bound(limits: Limits) -> None:

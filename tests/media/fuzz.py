@@ -24,7 +24,9 @@ from PIL import Image
 
 from hashsvc import testpattern
 from hashsvc.errors import MediaError
-from hashsvc.media import DecoderPool, Limits
+from hashsvc.media import DecoderPool, Limits, Recipe
+from hashsvc.media.recipe import PERCEPTUAL
+from hashsvc.model import Decoding
 from hashsvc.testpattern import vectors
 from tests.media.making import movie, photo, saved
 
@@ -111,7 +113,7 @@ async def fuzz(
             for number in waiting:
                 data = mutate(source, corpus)
                 restarts = pool.restarts
-                outcome = await _outcome(pool, data)
+                outcome = await _outcome(pool, data, _recipe(source))
                 outcomes[outcome] += 1
                 if keep is not None and pool.restarts > restarts:
                     (keep / f"{seed}-{number}").write_bytes(data)
@@ -123,9 +125,20 @@ async def fuzz(
     return outcomes
 
 
-async def _outcome(pool: DecoderPool, data: bytes) -> str:
+def _recipe(source: random.Random) -> Recipe:
+    """Return what to make of the next input."""
+    return Recipe(
+        rate=source.choice((1.0, 8.0)),
+        decoding=source.choice(list(Decoding)),
+        algorithms=tuple(source.sample(PERCEPTUAL, source.randint(1, len(PERCEPTUAL)))),
+        dihedral=source.random() < 0.2,
+        shrunk512=source.random() < 0.5,
+    )
+
+
+async def _outcome(pool: DecoderPool, data: bytes, recipe: Recipe) -> str:
     try:
-        found = await pool.fingerprint([data])
+        found = await pool.fingerprint([data], recipe=recipe)
     except MediaError as error:
         limit = error.metadata.get("limit", "")
         text = str(error) if "crashed" in str(error) else limit

@@ -12,8 +12,10 @@ from hashsvc import testpattern
 from hashsvc.app import Node
 from hashsvc.config import load
 from hashsvc.errors import ConfigError
-from hashsvc.media import DecoderPool
+from hashsvc.media import DecoderPool, Recipe
 from hashsvc.media.confinement import LAYERS
+from hashsvc.media.recipe import PERCEPTUAL
+from hashsvc.model import Decoding
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux only")
 
@@ -121,6 +123,17 @@ async def test_workers_are_confined(monkeypatch: pytest.MonkeyPatch) -> None:
             await pool.fingerprint_path(testpattern.PATH)
         assert (await pool.fingerprint([testpattern.PATH.read_bytes()])).format == "png"
     os.close(open_here)
+
+
+async def test_every_hash_is_there_without_files() -> None:
+    """All that a recipe can ask for was loaded before the worker gave up opening files."""
+    data = testpattern.PATH.read_bytes()
+    async with DecoderPool(1, opens_files=False) as pool:
+        for algorithm in PERCEPTUAL:
+            recipe = Recipe(algorithms=(algorithm,), dihedral=True, decoding=Decoding.FAST)
+            found = await pool.fingerprint([data], recipe)
+            made = {one.algorithm for one in found.fingerprints}
+            assert made & set(PERCEPTUAL) == {algorithm}
 
 
 async def test_a_node_may_insist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
