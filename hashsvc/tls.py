@@ -8,7 +8,7 @@ import structlog
 
 from hashsvc.config import Tls
 from hashsvc.errors import ConfigError
-from hashsvc.lists.keys import check_private
+from hashsvc.private_files import check_private
 
 _log = structlog.get_logger()
 

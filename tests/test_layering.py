@@ -30,6 +30,7 @@ ROOMS = (
     "hashsvc.config",
     "hashsvc.logs",
     "hashsvc.media",
+    "hashsvc.private_files",
     "hashsvc.errors",
     "hashsvc.model",
     "hashsvc.addresses",

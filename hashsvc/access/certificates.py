@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from hashsvc.errors import ConfigError
-from hashsvc.lists.keys import write_private
+from hashsvc.private_files import write_private
 
 _DAYS = 90
 _SKEW = timedelta(minutes=5)

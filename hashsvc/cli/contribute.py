@@ -1,7 +1,7 @@
 """`hashsvc contribute` and `hashsvc withdraw`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import Progress
 
-from hashsvc.cli import files, options, output
-from hashsvc.cli.hash_csv import count_rows, read_drafts
+from hashsvc.cli import entry_csv, entry_jsonl, files, options, output
+from hashsvc.cli.bounded import count_lines
 from hashsvc.cli.options import DEFAULT_SERVER, Json, Server
 from hashsvc.media import FOR_LISTS, Recipe
 from hashsvc.model import (
@@ -27,7 +27,10 @@ from hashsvc.model import (
 if TYPE_CHECKING:
     from hashsvc_client import AsyncClient
 
-_CSV_BATCH, _FILE_BATCH = 1_000, 20
+_FILE_BATCH = 20
+# A batch is one message of 16 MiB at most, whatever its entries are.
+_MAX_BATCH_ENTRIES, _MAX_BATCH_BYTES = 1_000, 4 << 20
+_FINGERPRINT_BYTES = 64
 
 
 def contribute(
@@ -38,6 +41,10 @@ def contribute(
     csv: Annotated[
         list[Path] | None,
         typer.Option("--csv", help="CSV of hashes: algorithm,value[,quality,...]. Repeatable."),
+    ] = None,
+    jsonl: Annotated[
+        list[Path] | None,
+        typer.Option("--jsonl", help="Entries, one JSON object a line. Repeatable."),
     ] = None,
     basis: Annotated[
         Basis | None, typer.Option(help="On what ground the entries are asserted.")
@@ -65,12 +72,13 @@ def contribute(
     server: Server = DEFAULT_SERVER,
     as_json: Json = False,
 ) -> None:
-    """Add media, or a CSV of hashes, to a list; the list is made if it is new.
+    """Add media, or files of hashes, to a list; the list is made if it is new.
 
-    Files are hashed on this machine; only the hashes are sent.
+    Media are hashed on this machine; only the hashes are sent. --csv and --jsonl take what `export`
+    writes.
     """
-    if not paths and not csv:
-        raise typer.BadParameter("name at least one file, or use --csv")
+    if not paths and not csv and not jsonl:
+        raise typer.BadParameter("name at least one file, or use --csv or --jsonl")
     if paths and not (basis and label):
         raise typer.BadParameter("say --basis and at least one --label for the files")
     if severity.upper() not in Severity.__members__:
@@ -90,7 +98,13 @@ def contribute(
         )
     recipe = replace(FOR_LISTS, shrunk512=shrunk512)
     job = _Contribution(server, list_name, description, recipe, as_json=as_json)
-    raise typer.Exit(asyncio.run(job.run(files.walk(paths or []), csv or [], kind, purpose)))
+    sources: list[_Source] = [(path, entry_csv.read_drafts) for path in csv or []]
+    sources += [(path, entry_jsonl.read_drafts) for path in jsonl or []]
+    raise typer.Exit(asyncio.run(job.run(files.walk(paths or []), sources, kind, purpose)))
+
+
+_Source = tuple[Path, Callable[[Path, Description], Iterator[EntryDraft]]]
+"""A file of entries, and what reads it."""
 
 
 class _Contribution:
@@ -114,15 +128,23 @@ class _Contribution:
         self._added = self._present = self._failed = 0
 
     async def run(
-        self, paths: Sequence[Path], csvs: Sequence[Path], kind: ListKind, purpose: str
+        self, paths: Sequence[Path], sources: Sequence[_Source], kind: ListKind, purpose: str
     ) -> int:
-        """Contribute and return the exit status."""
-        async with options.async_client(self._server) as client:
-            await self._ensure_list(client, kind, purpose)
-            if paths:
-                await self._add_files(client, paths)
-            for csv in csvs:
-                await self._add_csv(client, csv)
+        """Contribute and return the exit status; what came of it is said in any case."""
+        is_whole = False
+        try:
+            async with options.async_client(self._server) as client:
+                await self._ensure_list(client, kind, purpose)
+                if paths:
+                    await self._add_files(client, paths)
+                for path, read in sources:
+                    await self._add_entries(client, path, read(path, self._description))
+            is_whole = True
+        finally:
+            self._summarise(is_whole=is_whole)
+        return output.ERROR if self._failed else output.CLEAN
+
+    def _summarise(self, *, is_whole: bool) -> None:
         if self._shown.row_count:
             output.out.print(self._shown)
         summary = f"{self._list_name}: {self._added:,} added"
@@ -130,8 +152,9 @@ class _Contribution:
             summary += f", {self._present:,} were there already"
         if self._failed:
             summary += f", {self._failed:,} failed"
-        output.errors.print(summary)
-        return output.ERROR if self._failed else output.CLEAN
+        if not is_whole:
+            summary += " before it stopped; run again, it adds nothing twice"
+        output.errors.print(summary, soft_wrap=True)
 
     async def _ensure_list(self, client: "AsyncClient", kind: ListKind, purpose: str) -> None:
         from hashsvc_client import RequestRefused
@@ -178,14 +201,15 @@ class _Contribution:
         if batch:
             yield batch
 
-    async def _add_csv(self, client: "AsyncClient", csv: Path) -> None:
-        with output.progress("contributing", count_rows(csv), shown=True) as bar:
-            batches = _batches(read_drafts(csv, self._description), _CSV_BATCH)
-            async for answer in client.add_batches(self._list_name, batches):
+    async def _add_entries(
+        self, client: "AsyncClient", path: Path, drafts: Iterator[EntryDraft]
+    ) -> None:
+        with output.progress("contributing", count_lines(path), shown=True) as bar:
+            async for answer in client.add_batches(self._list_name, _batches(drafts)):
                 for added in answer.entries:
                     self._count(added)
                     if self._as_json:
-                        self._show(csv, added)
+                        self._show(path, added)
                 output.advance(bar, len(answer.entries))
 
     def _count(self, added: AddedEntry) -> None:
@@ -211,15 +235,25 @@ class _Contribution:
         self._shown.add_row(str(path), added.name, remark)
 
 
-async def _batches(drafts: Iterator[EntryDraft], size: int) -> AsyncIterator[list[EntryDraft]]:
+async def _batches(drafts: Iterator[EntryDraft]) -> AsyncIterator[list[EntryDraft]]:
     batch: list[EntryDraft] = []
+    size = 0
     for draft in drafts:
-        batch.append(draft)
-        if len(batch) == size:
+        more = _bytes(draft)
+        if batch and (len(batch) == _MAX_BATCH_ENTRIES or size + more > _MAX_BATCH_BYTES):
             yield batch
-            batch = []
+            batch, size = [], 0
+        batch.append(draft)
+        size += more
     if batch:
         yield batch
+
+
+def _bytes(draft: EntryDraft) -> int:
+    """Return about how many bytes an entry takes in a message, rather more."""
+    said = draft.description
+    characters = sum(map(len, (said.incident, said.note, *said.labels, *said.entities)))
+    return _FINGERPRINT_BYTES * (1 + len(draft.fingerprints)) + 4 * characters
 
 
 def withdraw(

@@ -12,6 +12,7 @@ from hashsvc.cli import (
     check,
     contribute,
     demo,
+    export,
     hashing,
     lists,
     partners,
@@ -35,6 +36,7 @@ app.command("hash")(hashing.hash_files)
 app.command("check")(check.check)
 app.command("contribute")(contribute.contribute)
 app.command("withdraw")(contribute.withdraw)
+app.command("export")(export.export)
 app.command("lists")(lists.lists)
 app.command("describe")(lists.describe)
 app.command("selftest")(selftest.selftest)

@@ -10,7 +10,6 @@ import binascii
 import hashlib
 import os
 import re
-import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Self
@@ -27,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from hashsvc.errors import ConfigError, NoteError
+from hashsvc.private_files import check_private, draft_beside, sync_folder, write_private
 
 KEY_ID_BYTES = 4
 
@@ -169,7 +169,7 @@ def save_key(path: Path, signer: Signer, *, passphrase: bytes | None = None) -> 
     if passphrase is not None:
         encryption = BestAvailableEncryption(_checked(passphrase))
     pem = signer.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    draft = draft_beside(path)
     try:
         write_private(draft, pem)
         # A link, unlike a rename, never takes the place of another key.
@@ -180,7 +180,7 @@ def save_key(path: Path, signer: Signer, *, passphrase: bytes | None = None) -> 
         raise ConfigError(f"the key cannot be written to {path}: {error}") from error
     finally:
         draft.unlink(missing_ok=True)
-    _sync(path.parent)
+    sync_folder(path.parent)
 
 
 def load_key(path: Path, name: str, *, passphrase: bytes | None = None) -> Signer:
@@ -209,42 +209,6 @@ def load_key(path: Path, name: str, *, passphrase: bytes | None = None) -> Signe
     if not isinstance(key, Ed25519PrivateKey):
         raise ConfigError(f"the key {path} is not one of Ed25519")
     return Signer(name, key)
-
-
-def check_private(path: Path, mode: int) -> None:
-    """Refuse a key whose file has a mode by which others than its owner may use it.
-
-    Raises:
-        ConfigError: it has.
-    """
-    if mode & 0o077:
-        raise ConfigError(
-            f"the key {path} is not for its owner alone (its mode is {mode & 0o777:04o}); "
-            f"if nobody has taken it, run: chmod 600 {path}"
-        )
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Write a new file that its owner alone can read, through to the disk.
-
-    Raises:
-        OSError: there is one of that name, or the disk.
-    """
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(descriptor, 0o600)
-        file.write(data)
-        file.flush()
-        os.fsync(descriptor)
-
-
-def _sync(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _checked(passphrase: bytes) -> bytes:
