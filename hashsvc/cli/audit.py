@@ -23,7 +23,7 @@ def export(server: Server = DEFAULT_SERVER) -> None:
     verify(records, Head(size, root))
     for record in records:
         sys.stdout.buffer.write(record + b"\n")
-    output.errors.print(f"{size:,} records, head {size} {root.hex()}", soft_wrap=True)
+    output.warn(f"{size:,} records, head {size} {root.hex()}")
 
 
 @audit.command("verify")
@@ -40,4 +40,4 @@ def verify_export(
     except ValueError:
         raise InvalidRequest.of("root", "is not hexadecimal") from None
     verify(file.read_bytes().splitlines(), Head(size, expected))
-    output.out.print(f"the first {size:,} records are those of this head")
+    output.say(f"the first {size:,} records are those of this head")

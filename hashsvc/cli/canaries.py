@@ -40,7 +40,7 @@ def plant(
         if as_json:
             output.print_json({"entry": name, "canary_of": partner})
         else:
-            output.out.print(f"{name} is a canary of {partner}", markup=False)
+            output.say(f"{name} is a canary of {partner}")
 
 
 @canaries.command("list")
@@ -56,7 +56,7 @@ def list_canaries(
             time = f"{entry.create_time:%Y-%m-%d %H:%M}"
             shown.add_row(entry.name, entry.canary_of, time)
     if not as_json:
-        output.out.print(shown)
+        output.show(shown)
 
 
 @canaries.command("trace")
@@ -87,7 +87,7 @@ def _show(found: list[Entry], planted: list[Entry]) -> None:
     of = Counter(entry.canary_of for entry in found)
     for partner, count in Counter(entry.canary_of for entry in planted).most_common():
         shown.add_row(partner, f"{of[partner]:,}", f"{count:,}")
-    output.out.print(shown)
+    output.show(shown)
 
 
 def _found(file: Path, planted: list[Entry]) -> list[Entry]:

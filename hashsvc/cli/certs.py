@@ -29,11 +29,11 @@ def init(
     node = certificates.issue(authority, "hashsvc node", hosts, is_client=False)
     ca, _ = certificates.write(folder, "ca", authority)
     certificate, key = certificates.write(folder, "node", node)
-    output.out.print(
-        f'[tls]\ncertificate = "{certificate}"\nkey = "{key}"\n'
+    output.say(
+        "[tls]",
+        f'certificate = "{certificate}"',
+        f'key = "{key}"',
         f'# client_ca = "{ca}"  # for mutual TLS',
-        markup=False,
-        soft_wrap=True,
     )
 
 
@@ -51,4 +51,4 @@ def client(
     )
     made = certificates.issue(authority, partner, (), is_client=True)
     for path in certificates.write(folder, partner, made):
-        output.out.print(str(path), markup=False, soft_wrap=True)
+        output.say(str(path))

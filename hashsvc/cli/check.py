@@ -76,9 +76,9 @@ async def _check(
                     elif isinstance(checked, Verdict):
                         _add_rows(shown, path, checked)
                     if not is_verdict:
-                        output.errors.print(f"{path}: {checked}", markup=False, soft_wrap=True)
+                        output.warn(f"{path}: {checked}")
     if shown.row_count:
-        output.out.print(shown)
+        output.show(shown)
     if Outcome.MATCH in outcomes:
         return output.MATCHED
     return output.CLEAN if outcomes <= {Outcome.NO_MATCH} else output.ERROR

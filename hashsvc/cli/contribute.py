@@ -93,9 +93,7 @@ def contribute(
         note=note,
     )
     if kind is ListKind.KNOWN and label and PURPOSES.isdisjoint(label):
-        output.errors.print(
-            f"note: no label names a purpose ({', '.join(sorted(PURPOSES))})", soft_wrap=True
-        )
+        output.warn(f"note: no label names a purpose ({', '.join(sorted(PURPOSES))})")
     recipe = replace(FOR_LISTS, shrunk512=shrunk512)
     job = _Contribution(server, list_name, description, recipe, as_json=as_json)
     sources: list[_Source] = [(path, entry_csv.read_drafts) for path in csv or []]
@@ -146,7 +144,7 @@ class _Contribution:
 
     def _summarise(self, *, is_whole: bool) -> None:
         if self._shown.row_count:
-            output.out.print(self._shown)
+            output.show(self._shown)
         summary = f"{self._list_name}: {self._added:,} added"
         if self._present:
             summary += f", {self._present:,} were there already"
@@ -154,7 +152,7 @@ class _Contribution:
             summary += f", {self._failed:,} failed"
         if not is_whole:
             summary += " before it stopped; run again, it adds nothing twice"
-        output.errors.print(summary, soft_wrap=True)
+        output.warn(summary)
 
     async def _ensure_list(self, client: "AsyncClient", kind: ListKind, purpose: str) -> None:
         from hashsvc_client import RequestRefused
@@ -187,12 +185,12 @@ class _Contribution:
             async for path, found in files.fingerprints(pool, paths, self._recipe):
                 if isinstance(found, Exception):
                     self._failed += 1
-                    output.errors.print(f"{path}: {found}", markup=False, soft_wrap=True)
+                    output.warn(f"{path}: {found}")
                     output.advance(bar)
                     continue
                 if found.limitation is not None:
                     text = f"{path}: {found.limitation}: {found.detail}"
-                    output.errors.print(text, markup=False, soft_wrap=True)
+                    output.warn(text)
                 batch.append(EntryDraft(found.media_type, found.fingerprints, self._description))
                 sent.append(path)
                 if len(batch) == _FILE_BATCH:
@@ -272,4 +270,4 @@ def withdraw(
                 time = entry.withdraw_time.isoformat() if entry.withdraw_time else None
                 output.print_json({"entry": entry.name, "withdraw_time": time})
             else:
-                output.out.print(f"{entry.name} is withdrawn", markup=False)
+                output.say(f"{entry.name} is withdrawn")

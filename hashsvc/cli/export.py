@@ -43,7 +43,7 @@ def export(
     summary = f"{list_name}: {written:,} entries"
     if kept.left_out:
         summary += f", {kept.left_out:,} left out (expired, or canaries)"
-    output.errors.print(summary, soft_wrap=True)
+    output.warn(summary)
 
 
 class _Kept:

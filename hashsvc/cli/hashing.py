@@ -59,7 +59,7 @@ async def _hash(paths: Sequence[Path], recipe: Recipe, *, as_json: bool) -> int:
                 output.advance(bar)
                 if isinstance(found, Exception):
                     failed += 1
-                    output.errors.print(f"{path}: {found}", markup=False, soft_wrap=True)
+                    output.warn(f"{path}: {found}")
                     if as_json:
                         output.print_json({"file": str(path), "error": str(found)})
                 elif as_json:
@@ -73,7 +73,7 @@ async def _hash(paths: Sequence[Path], recipe: Recipe, *, as_json: bool) -> int:
 
 def _print_speed(count: int, seconds: float, decoders: int) -> None:
     each = f"{count / seconds:,.0f} files a second"
-    output.errors.print(f"{count:,} files in {seconds:.1f} s with {decoders} decoders: {each}")
+    output.warn(f"{count:,} files in {seconds:.1f} s with {decoders} decoders: {each}")
 
 
 def _document(path: Path, found: MediaFingerprints) -> dict[str, Any]:
@@ -118,4 +118,4 @@ def _print(path: Path, found: MediaFingerprints) -> None:
         lines.append(line)
     if found.limitation is not None:
         lines.append(f"  {found.limitation}: {found.detail}")
-    output.out.print("\n".join(lines), markup=False, soft_wrap=True)
+    output.say(*lines)

@@ -77,7 +77,7 @@ def _show_lists(found: list[HashList], *, as_json: bool) -> None:
         readers = "everyone" if hash_list.readers == EVERYONE else ", ".join(hash_list.readers)
         shown.add_row(hash_list.name, hash_list.kind, *counts, readers, hash_list.purpose)
     if not as_json:
-        output.out.print(shown)
+        output.show(shown)
 
 
 def _show_entries(found: Any, *, as_json: bool) -> None:
@@ -88,7 +88,7 @@ def _show_entries(found: Any, *, as_json: bool) -> None:
         else:
             shown.add_row(*_row(entry))
     if not as_json:
-        output.out.print(shown)
+        output.show(shown)
 
 
 def _document(entry: Entry) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from hashsvc.cli import (
     selftest,
     serve,
 )
-from hashsvc.cli.output import ERROR, errors
+from hashsvc.cli.output import ERROR, warn
 from hashsvc.errors import HashsvcError
 
 app = typer.Typer(
@@ -69,8 +69,7 @@ def run() -> None:
     try:
         app()
     except (HashsvcError, ClientError, OSError) as error:
-        errors.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
+        warn(f"error: {error}")
         for violation in getattr(error, "violations", ())[1:]:
-            text = f"       {violation.field}: {violation.description}"
-            errors.print(text, markup=False, highlight=False, soft_wrap=True)
+            warn(f"       {violation.field}: {violation.description}")
         sys.exit(ERROR)

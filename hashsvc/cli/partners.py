@@ -162,7 +162,7 @@ def _show_partners(found: list[Partner], *, as_json: bool) -> None:
         added = f"{partner.create_time:%Y-%m-%d %H:%M}"
         shown.add_row(partner.id, partner.name, ", ".join(grants), state, added)
     if not as_json:
-        output.out.print(shown)
+        output.show(shown)
 
 
 def _show_credentials(found: list[Credential], *, as_json: bool) -> None:
@@ -179,18 +179,17 @@ def _show_credentials(found: list[Credential], *, as_json: bool) -> None:
             *("" if time is None else f"{time:%Y-%m-%d %H:%M}" for time in times),
         )
     if not as_json:
-        output.out.print(shown)
+        output.show(shown)
 
 
 def _show_key(credential: Credential, text: str, *, as_json: bool) -> None:
     if as_json:
         output.print_json({**_document(credential), "api_key": text})
         return
-    output.errors.print(
+    output.warn(
         f"A key for {credential.partner}, shown this once; clients take it from HASHSVC_API_KEY:",
-        soft_wrap=True,
     )
-    output.out.print(text, soft_wrap=True)
+    output.say(text)
 
 
 def _document(credential: Credential) -> dict[str, Any]:

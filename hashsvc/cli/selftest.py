@@ -81,7 +81,7 @@ async def _selftest(server: str, *, as_json: bool) -> int:
         async with options.async_client(server) as client:
             compared += await _compare_with(client, compared)
     else:
-        output.errors.print("no node is named (--server or HASHSVC_SERVER): not compared with one")
+        output.warn("no node is named (--server or HASHSVC_SERVER): not compared with one")
     if as_json:
         for one in compared:
             output.print_json(document(one))
@@ -261,11 +261,10 @@ def _print(compared: Sequence[Comparison]) -> None:
         equal = sum(one.is_equal for one in some)
         apart = sum(bool(one.bits) for one in some if one.is_equal)
         rest = f", {apart} of them within the bits allowed" if apart else ""
-        line = f"{kind:<19} {equal} of {len(some)} values equal{rest}"
-        output.out.print(line, markup=False, soft_wrap=True)
+        output.say(f"{kind:<19} {equal} of {len(some)} values equal{rest}")
     for one in compared:
         if not one.is_equal:
-            output.out.print(_difference(one), markup=False, soft_wrap=True)
+            output.say(_difference(one))
 
 
 def _difference(one: Comparison) -> str:
