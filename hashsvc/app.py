@@ -13,6 +13,7 @@ from hashsvc.access.audit import AuditLog
 from hashsvc.access.directory import Directory
 from hashsvc.config import Settings, check_addresses
 from hashsvc.errors import ConfigError
+from hashsvc.lists.feed import Feed
 from hashsvc.lists.indexer import Indexer
 from hashsvc.lists.ledger import Ledger
 from hashsvc.lists.logs import ListKeys, SignedLogs
@@ -30,11 +31,14 @@ from hashsvc.rpc.calls import AroundCalls
 from hashsvc.rpc.lists import ListServicer
 from hashsvc.rpc.match import MatchServicer
 from hashsvc.rpc.streams import OpenStreams
+from hashsvc.rpc.sync import SyncServicer
 from hashsvc.rpc.threads import Threads
 from hashsvc.rpc.uploads import Uploads
 from hashsvc.server import Server
 from hashsvc.store.folder import lock_folder
 from hashsvc.store.store import Store
+from hashsvc.sync.followers import Followers
+from hashsvc.sync.peer import sources
 from hashsvc.testpattern import vectors
 from hashsvc.tokens import Revisions
 
@@ -70,6 +74,7 @@ class Node:
         self._around: AroundCalls | None = None
         self._streams: OpenStreams | None = None
         self._saving: asyncio.Task[None] | None = None
+        self._followers: Followers | None = None
 
     @property
     def address(self) -> str:
@@ -127,6 +132,16 @@ class Node:
             )
         gate = Gate(directory if settings.authentication else None, readers)
         audit = await self._threads.write(AuditLog, store.audit)
+        followers = self._followers = Followers(
+            store,
+            ledger,
+            logs,
+            sources(settings.peers, silence_s=settings.following.silence_s),
+            following=settings.following,
+            write=self._threads.write,
+            now=ledger.now,
+            refused=self._metrics.list_refused,
+        )
         streams = self._streams = OpenStreams(
             gate, self._admission, max_idle_s=settings.limits.max_idle_stream_s
         )
@@ -152,9 +167,12 @@ class Node:
                 matching=settings.matching,
             ),
             ListServicer(ledger, store, self._threads, revisions),
-            AdminServicer(directory, audit, self._threads),
+            SyncServicer(Feed(store, logs), indexer, self._threads, settings.limits),
+            AdminServicer(directory, audit, followers, self._threads),
         )
-        self._metrics.watch(indexer, store.log_size, lambda: self._admission.is_ready)
+        self._metrics.watch(
+            indexer, store.log_size, lambda: self._admission.is_ready, followers.gauges
+        )
         if settings.metrics:
             self.metrics_url = self._metrics.serve(settings.metrics)
         # The port opens first, so that health says NOT_SERVING while a large index is built.
@@ -168,6 +186,7 @@ class Node:
         await self._decoders.start()
         self._check_confinement()
         self._saving = asyncio.create_task(self._save_now_and_then(indexer))
+        await followers.start()
         await self._server.set_ready()
         _log.info(
             "ready",
@@ -189,6 +208,8 @@ class Node:
             await self._around.settle()
         if self._streams is not None:
             await self._streams.close()
+        if self._followers is not None:
+            await self._followers.close()
         self._metrics.close()
         await self._decoders.close()
         if self._saving is not None:

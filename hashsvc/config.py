@@ -17,7 +17,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from hashsvc.addresses import is_loopback
+from hashsvc.addresses import is_address, is_loopback
 from hashsvc.errors import ConfigError
 from hashsvc.media import Limits as MediaLimits
 from hashsvc.model import Action, Basis, Severity
@@ -55,6 +55,10 @@ class Limits(_Section):
     """Writes under way at once."""
     max_concurrent_streams: int = Field(default=64, gt=0)
     """Open AddEntries streams, and CheckBatch streams: idle ones take no other call's place."""
+    max_concurrent_followers: int = Field(default=500, gt=0)
+    """Open Follow streams, one for each list and follower."""
+    follow_heartbeat_s: float = Field(default=15, gt=0)
+    """Seconds after which an open Follow stream on which nothing is new says so."""
     max_concurrent_reads: int = Field(default=64, gt=0)
     """Look-ups of lists and entries at once."""
     max_concurrent_media: int = Field(default=32, gt=0)
@@ -162,6 +166,36 @@ class Policy(_Section):
     """For a match, where the upload is also in an exemption list."""
 
 
+class Peer(_Section):
+    """Another node that this one follows lists at, and how it proves itself there."""
+
+    address: str
+    """HOST:PORT, as subscriptions name it."""
+    api_key_file: Path | None = None
+    """File with this node's API key there; only its owner may read it."""
+    tls: bool = False
+    """Whether to use TLS with the system's roots; each file below means so too."""
+    ca: Path | None = None
+    """Who signs the other node's certificate, in PEM."""
+    certificate: Path | None = None
+    """This node's client certificate there, in PEM."""
+    key: Path | None = None
+    """Its private key; only the owner of the file may read it."""
+
+
+class Following(_Section):
+    """How lists of other nodes are followed."""
+
+    silence_s: float = Field(default=60, gt=0)
+    """Seconds without any message after which a source counts as gone; more than its heartbeat."""
+    retry_least_s: float = Field(default=0.2, gt=0)
+    """Seconds before a source that was lost is tried again; doubled with each try, with jitter."""
+    retry_most_s: float = Field(default=30, gt=0)
+    """The most of these."""
+    retry_refused_s: float = Field(default=300, gt=0)
+    """Seconds before a source whose log was refused is tried again."""
+
+
 class Settings(BaseSettings):
     """All settings of a node."""
 
@@ -189,6 +223,9 @@ class Settings(BaseSettings):
     matching: Matching = Matching()
     policy: Policy = Policy()
     tls: Tls = Tls()
+    peers: tuple[Peer, ...] = ()
+    """Nodes at which lists are followed, where that needs TLS or a credential."""
+    following: Following = Following()
     authentication: bool = False
     """Whether callers need a credential. Without it whoever reaches the node may do everything."""
 
@@ -259,8 +296,8 @@ def check_addresses(settings: Settings) -> None:
 
 
 def _check_address(name: str, address: str, danger: str | None) -> None:
-    host, colon, port = address.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65535 or not host:
+    host = address.rpartition(":")[0]
+    if address.startswith("unix:") or not is_address(address):
         raise ConfigError(f"{name}: {address!r} is not HOST:PORT, such as 127.0.0.1:50051")
     if danger is not None and not is_loopback(host):
         raise ConfigError(

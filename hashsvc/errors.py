@@ -22,7 +22,9 @@
     │   └── NotReady            the index has not caught up with the log
     ├── VerificationError       what was handed over does not prove what it claims
     │   ├── ProofError          a Merkle proof, or what it is made from, does not fit
-    │   └── NoteError           a note is malformed or not signed as it must be
+    │   ├── NoteError           a note is malformed or not signed as it must be
+    │   └── LogRefused          what came of a list's log does not verify
+    ├── LogBehind               the source of a list has less of it than is held here
     └── OperatorError           whoever runs the node can act
         ├── ConfigError         a setting is wrong or unsafe
         └── StoreError          the data directory or database cannot be used
@@ -215,6 +217,25 @@ class NoteError(VerificationError):
     """A signed note is malformed, or not signed as it must be; the message says how."""
 
     reason = "NOTE"
+
+
+class LogRefused(VerificationError):
+    """What came of a list's log does not verify: nothing of it was applied.
+
+    `offered` is the checkpoint that it came with, if there was one.
+    """
+
+    reason = "LOG_REFUSED"
+
+    def __init__(self, message: str, *, offered: bytes = b"") -> None:
+        super().__init__(message)
+        self.offered = offered
+
+
+class LogBehind(HashsvcError):
+    """A source of a list, which is not its home, has less of it than is held here."""
+
+    reason = "LOG_BEHIND"
 
 
 class OperatorError(HashsvcError):

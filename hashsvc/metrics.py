@@ -10,10 +10,14 @@
 | `hashsvc_index_fingerprints`, `hashsvc_index_bytes` | by `algorithm` |
 | `hashsvc_probing_total` | times a partner came near one entry with too many files, by `partner` |
 | `hashsvc_canaries_met_total` | checks that met a canary, by `list` and `canary_of` |
+| `hashsvc_follow_records` | records of a list of another node that are applied, by `list` |
+| `hashsvc_follow_behind_records` | records that the source has beyond those |
+| `hashsvc_follow_live` | 1 while a list is followed live |
+| `hashsvc_follow_refused_total` | times that what came of a list did not verify, by `list` |
 | `hashsvc_ready` | 1 while calls are let in |
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Thread
 from typing import Protocol
 from wsgiref.simple_server import WSGIServer
@@ -24,6 +28,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from hashsvc.errors import ConfigError
+from hashsvc.model_sync import Alarm, FollowState, FollowStatus
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0)
 
@@ -74,6 +79,12 @@ class Metrics:
             ("list", "canary_of"),
             registry=self._registry,
         )
+        self._refused = Counter(
+            "hashsvc_follow_refused",
+            "Lists whose log did not verify",
+            ("list",),
+            registry=self._registry,
+        )
         self._server: tuple[WSGIServer, Thread] | None = None
 
     def call_ended(self, method: str, status: str, seconds: float) -> None:
@@ -88,16 +99,24 @@ class Metrics:
         """Count a check that met a canary of a partner."""
         self._canaries.labels(list_name, partner).inc()
 
+    def list_refused(self, alarm: Alarm) -> None:
+        """Count a list whose log did not verify."""
+        self._refused.labels(alarm.list_name).inc()
+
     def checked(self, *moments: float) -> None:
         """Count a check by the moments, in seconds, between its stages, start and end included."""
         for stage, begin, end in zip(self._stages, moments, moments[1:], strict=False):
             stage.observe(end - begin)
 
     def watch(
-        self, index: IndexState, log_size: Callable[[], int], is_ready: Callable[[], bool]
+        self,
+        index: IndexState,
+        log_size: Callable[[], int],
+        is_ready: Callable[[], bool],
+        followed: Callable[[], Sequence[FollowStatus]],
     ) -> None:
-        """Tell of the index, the log and readiness whenever somebody asks."""
-        self._registry.register(_Watched(index, log_size, is_ready))
+        """Tell of the index, the log, readiness and what is followed whenever somebody asks."""
+        self._registry.register(_Watched(index, log_size, is_ready, followed))
 
     def serve(self, listen: str) -> str:
         """Answer HTTP on HOST:PORT, port 0 for any free one; return the URL.
@@ -126,9 +145,14 @@ class _Watched(Collector):
     """Gauges that are read when they are asked for."""
 
     def __init__(
-        self, index: IndexState, log_size: Callable[[], int], is_ready: Callable[[], bool]
+        self,
+        index: IndexState,
+        log_size: Callable[[], int],
+        is_ready: Callable[[], bool],
+        followed: Callable[[], Sequence[FollowStatus]],
     ) -> None:
         self._index, self._log_size, self._is_ready = index, log_size, is_ready
+        self._followed = followed
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: a registry that knew the names beforehand would have to ask the database."""
@@ -161,3 +185,26 @@ class _Watched(Collector):
             size.add_metric((algorithm,), nbytes)
         yield count
         yield size
+        yield from self._following()
+
+    def _following(self) -> Iterable[Metric]:
+        found = [(one.subscription.list_name, one) for one in self._followed()]
+        values: dict[str, tuple[str, dict[str, float]]] = {
+            "records": (
+                "Records of a followed list that are applied",
+                {name: one.size for name, one in found},
+            ),
+            "behind_records": (
+                "Records that the source has beyond those",
+                {name: one.behind for name, one in found},
+            ),
+            "live": (
+                "Whether a list is followed live",
+                {name: one.state is FollowState.LIVE for name, one in found},
+            ),
+        }
+        for what, (text, by_list) in values.items():
+            gauge = GaugeMetricFamily(f"hashsvc_follow_{what}", text, labels=("list",))
+            for name, value in by_list.items():
+                gauge.add_metric((name,), value)
+            yield gauge

@@ -129,6 +129,7 @@ class ListKind(StrEnum):
 
     KNOWN = "known"
     EXEMPTION = "exemption"
+    FEEDBACK = "feedback"
 
 
 PURPOSES = frozenset(
@@ -155,7 +156,8 @@ class HashList:
     """A shared hash list. `size` is the number of records in its log.
 
     `readers` are the partners that may follow it or learn that something is in it, beside its
-    owner. `names_contributors` lets callers who may only check see who asserts an entry.
+    owner. `names_contributors` lets callers who may only check see who asserts an entry. `key` is
+    the public key that its checkpoints are signed with now, as one word.
     """
 
     name: str
@@ -166,6 +168,7 @@ class HashList:
     create_time: datetime
     readers: tuple[str, ...] = EVERYONE
     names_contributors: bool = False
+    key: str = ""
 
     @property
     def partner(self) -> str:
@@ -258,8 +261,135 @@ class ListDescribed:
     time: datetime
 
 
-Change = EntryAdded | EntryAmended | EntryWithdrawn | ListDescribed
+@dataclass(frozen=True, slots=True)
+class EntryErased:
+    """Record kind: an entry's bytes are gone, on every node, for legal reasons; its leaf stays."""
+
+    sequence: int
+    reason: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRotated:
+    """Record kind: from the next record on the list's checkpoints are signed by another key.
+
+    `statement` is a note that says so, signed by both keys.
+    """
+
+    statement: str
+    time: datetime
+
+
+class OpinionKind(StrEnum):
+    """What a partner holds of another's entry."""
+
+    CONFIRM = "confirm"
+    DISPUTE = "dispute"
+    OUT_OF_SCOPE = "out_of_scope"
+    SEEN = "seen"
+    PENDING = "pending"
+
+
+@dataclass(frozen=True, slots=True)
+class OpinionGiven:
+    """Record kind, of a feedback list: its owner's opinion on an entry; the latest one counts."""
+
+    entry: str
+    opinion: OpinionKind
+    reason: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ContributorDistrusted:
+    """Record kind: what a contributor added from a sequence on does not match any more."""
+
+    contributor: str
+    since_sequence: int
+    reason: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TrustRestored:
+    """Record kind: the record of distrust at a place of the log is undone."""
+
+    place: int
+    reason: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentOpened:
+    """Record kind: an unfolding event; what is added under its name goes ahead of all else."""
+
+    incident: str
+    title: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentConcluded:
+    """Record kind: what is added under its name goes with the rest again."""
+
+    incident: str
+    time: datetime
+
+
+Change = (
+    EntryAdded
+    | EntryAmended
+    | EntryWithdrawn
+    | EntryErased
+    | ListDescribed
+    | KeyRotated
+    | OpinionGiven
+    | ContributorDistrusted
+    | TrustRestored
+    | IncidentOpened
+    | IncidentConcluded
+)
 """One change to a list: what a record of its log says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """A partner's opinion on an entry; `partner` owns the feedback list that it is in."""
+
+    entry: str
+    partner: str
+    opinion: OpinionKind
+    reason: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Distrust:
+    """What a contributor added to a list from a sequence on does not match.
+
+    `place` is that of the record that says so, None for a decision of this node alone.
+    """
+
+    id: int
+    list_name: str
+    contributor: str
+    since_sequence: int
+    reason: str
+    create_time: datetime
+    place: int | None = None
+    undo_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """An unfolding event that entries of a list may name."""
+
+    list_name: str
+    incident: str
+    title: str
+    open_time: datetime
+    conclude_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -411,16 +541,17 @@ class Role(StrEnum):
     CHECK = "check"
     CONTRIBUTE = "contribute"
     FOLLOW = "follow"
+    WITNESS = "witness"
     REVIEW = "review"
     ADMIN = "admin"
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A role, and for CHECK, CONTRIBUTE and FOLLOW the lists it is for.
+    """A role, and for CHECK, CONTRIBUTE, FOLLOW and WITNESS the lists it is for.
 
     `lists` is a list's name, all of a partner's (`acme/*`), all there are (`*`), or empty: for
-    CHECK that is all, for CONTRIBUTE and FOLLOW the partner's own. Of other roles it is empty.
+    CHECK that is all, for the others the partner's own. Of other roles it is empty.
     """
 
     role: Role

@@ -22,17 +22,25 @@ from hashsvc.rpc.calls import AroundCalls
 from hashsvc.rpc.health import Health
 from hashsvc.rpc.lists import ListServicer
 from hashsvc.rpc.match import MatchServicer
+from hashsvc.rpc.sync import SyncServicer
 from hashsvc.tls import server_credentials
-from hashsvc.v1 import admin_service_pb2, list_service_pb2, match_service_pb2
+from hashsvc.v1 import (
+    admin_service_pb2,
+    list_service_pb2,
+    match_service_pb2,
+    sync_service_pb2,
+)
 from hashsvc.v1.admin_service_pb2_grpc import add_AdminServiceServicer_to_server
 from hashsvc.v1.list_service_pb2_grpc import add_ListServiceServicer_to_server
 from hashsvc.v1.match_service_pb2_grpc import add_MatchServiceServicer_to_server
+from hashsvc.v1.sync_service_pb2_grpc import add_SyncServiceServicer_to_server
 
 _MATCH = match_service_pb2.DESCRIPTOR.services_by_name["MatchService"]
 _LISTS = list_service_pb2.DESCRIPTOR.services_by_name["ListService"]
+_SYNC = sync_service_pb2.DESCRIPTOR.services_by_name["SyncService"]
 _ADMIN = admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"]
 _REFLECTION = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"]
-_SERVICES = (_MATCH.full_name, _LISTS.full_name, _ADMIN.full_name)
+_SERVICES = (_MATCH.full_name, _LISTS.full_name, _SYNC.full_name, _ADMIN.full_name)
 _OVERALL = ""
 _KEEPALIVE_MS = 30_000
 _HANDSHAKE_MS = 10_000
@@ -68,18 +76,25 @@ class Server:
         self.address = settings.listen
 
     def add(
-        self, around: AroundCalls, match: MatchServicer, lists: ListServicer, admin: AdminServicer
+        self,
+        around: AroundCalls,
+        match: MatchServicer,
+        lists: ListServicer,
+        sync: SyncServicer,
+        admin: AdminServicer,
     ) -> None:
         """Register the servicers; before `start`."""
         names = (*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflected = around.servicer(_REFLECTION, reflection.aio.ReflectionServicer(names))
         wrapped = [
-            around.servicer(*one) for one in ((_MATCH, match), (_LISTS, lists), (_ADMIN, admin))
+            around.servicer(*one)
+            for one in ((_MATCH, match), (_LISTS, lists), (_SYNC, sync), (_ADMIN, admin))
         ]
         for server in self._servers:
             add_MatchServiceServicer_to_server(wrapped[0], server)
             add_ListServiceServicer_to_server(wrapped[1], server)
-            add_AdminServiceServicer_to_server(wrapped[2], server)
+            add_SyncServiceServicer_to_server(wrapped[2], server)
+            add_AdminServiceServicer_to_server(wrapped[3], server)
             health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
             reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflected, server)
 

@@ -24,7 +24,7 @@ from hashsvc.model import Caller, Credential, CredentialKind, Grant, Partner, Ro
 from hashsvc.store.partners import PartnerTables
 
 MAX_NAME, MAX_LABEL, MAX_GRANTS, MAX_CREDENTIALS = 200, 100, 100, 50
-_WITH_LISTS = frozenset({Role.CHECK, Role.CONTRIBUTE, Role.FOLLOW})
+_WITH_LISTS = frozenset({Role.CHECK, Role.CONTRIBUTE, Role.FOLLOW, Role.WITNESS})
 _LISTS = re.compile(rf"\*|{rules.NAME_PART}/(?:{rules.NAME_PART}|\*)")
 
 _REFUSAL = "no credential that counts: it is missing, unknown, expired or revoked"
@@ -290,8 +290,8 @@ def read_grant(text: str) -> Grant:
     if colon and (role not in _WITH_LISTS or not _LISTS.fullmatch(lists)):
         raise InvalidRequest.of(
             "grants",
-            f"{text!r}: only check, contribute and follow are for lists, named as acme/known, "
-            "acme/* or *",
+            f"{text!r}: only check, contribute, follow and witness are for lists, named as "
+            "acme/known, acme/* or *",
         )
     return Grant(role, lists)
 

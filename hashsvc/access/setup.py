@@ -9,7 +9,8 @@ from hashsvc.model import Credential, Grant, Role
 from hashsvc.store.folder import lock_folder
 from hashsvc.store.store import Store
 
-_ALL = tuple(Grant(role, "*" if role in (Role.CONTRIBUTE, Role.FOLLOW) else "") for role in Role)
+_FOR_LISTS = (Role.CONTRIBUTE, Role.FOLLOW, Role.WITNESS)
+_ALL = tuple(Grant(role, "*" if role in _FOR_LISTS else "") for role in Role)
 
 
 def make_first_admin(settings: Settings, partner_id: str) -> tuple[Credential, str]:

@@ -70,6 +70,7 @@ def _show_lists(found: list[HashList], *, as_json: bool) -> None:
                     "purpose": hash_list.purpose,
                     "readers": list(hash_list.readers),
                     "names_contributors": hash_list.names_contributors,
+                    "key": hash_list.key,
                     "create_time": hash_list.create_time.isoformat(),
                 }
             )

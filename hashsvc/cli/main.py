@@ -13,6 +13,7 @@ from hashsvc.cli import (
     contribute,
     demo,
     export,
+    follow,
     hashing,
     lists,
     partners,
@@ -42,6 +43,7 @@ app.command("describe")(lists.describe)
 app.command("selftest")(selftest.selftest)
 app.add_typer(partners.partners, name="partners")
 app.add_typer(partners.keys, name="keys")
+app.add_typer(follow.follow, name="follow")
 app.add_typer(canaries.canaries, name="canaries")
 app.add_typer(certs.certs, name="certs")
 app.add_typer(audit.audit, name="audit")

@@ -151,6 +151,10 @@ class Signer:
         """Return a signer with a new key."""
         return cls(name, Ed25519PrivateKey.generate())
 
+    def sign(self, text: str) -> bytes:
+        """Return the signature, 64 bytes, of a note's text."""
+        return self.key.sign(text.encode())
+
     @property
     def verifier(self) -> Verifier:
         """The public key that checks this one's signatures."""

@@ -104,7 +104,7 @@ class Ledger:
                     metadata={"limit": "MAX_LISTS", "maximum": str(rules.MAX_LISTS)},
                 )
             change = ListDescribed(kind, purpose, chosen, names_contributors, self._now())
-            self._logs.create(tx, name, (change, records.encode(change)))
+            self._logs.create(tx, name, change, self._now())
             return {"position": tx.log_size}
 
         content = ("create_list", name, kind, purpose, *chosen, str(names_contributors))
@@ -133,7 +133,7 @@ class Ledger:
             change = ListDescribed(
                 new.kind, new.purpose, new.readers, new.names_contributors, self._now()
             )
-            self._logs.append(tx, name, now.size, [(change, records.encode(change))])
+            self._append(tx, now, change)
             return {"position": tx.log_size}
 
         content = ("update_list", name, repr(sorted(values.items())))
@@ -180,7 +180,7 @@ class Ledger:
                     sequences[digest] = hash_list.size + len(changes) - 1
                 results.append([sequences[digest], known is not None, self._is_matchable(draft)])
             if changes:
-                self._logs.append(tx, list_name, hash_list.size, changes)
+                self._logs.append(tx, hash_list, changes, self._now())
             return {"entries": results, "position": tx.log_size}
 
         answer = self._once(by, request_id, ("add_entries", list_name, *entries), apply)
@@ -273,9 +273,10 @@ class Ledger:
             if not changes:
                 raise PreconditionFailed(
                     f"{list_name} has no entry that canaries could resemble: add some first",
+                    reason="LIST_EMPTY",
                     metadata={"list": list_name},
                 )
-            self._logs.append(tx, list_name, hash_list.size, changes)
+            self._logs.append(tx, hash_list, changes, now)
             sequences = range(hash_list.size, hash_list.size + len(changes))
             tx.mark_canaries(list_name, sequences, partner)
             return {"sequences": list(sequences), "position": tx.log_size}
@@ -283,6 +284,36 @@ class Ledger:
         content = ("plant_canaries", list_name, partner, str(count))
         answer = self._once(by, request_id, content, apply)
         return [f"{list_name}#{s}" for s in answer["sequences"]], answer["position"]
+
+    def rotate_key(self, list_name: str, *, request_id: str, by: str = "") -> tuple[HashList, int]:
+        """Replace the key that signs a list's checkpoints; return the list and the log position.
+
+        Raises:
+            NotFound: there is no such list.
+            PreconditionFailed: the list is kept elsewhere.
+        """
+        rules.check_list_name(list_name, "list")
+        _check_not_reserved(list_name, "list", builtin=False)
+
+        def apply(tx: WriteTransaction) -> Any:
+            hash_list = rules.existing_list(tx.get_list(list_name), list_name)
+            self._logs.rotate(tx, hash_list, self._now())
+            return {"position": tx.log_size}
+
+        answer = self._once(by, request_id, ("rotate_key", list_name), apply)
+        return self._learn(list_name), answer["position"]
+
+    def now(self) -> datetime:
+        """The time, by this node's clock."""
+        return self._now()
+
+    def take_in(self, list_name: str, apply: Callable[[WriteTransaction], None]) -> None:
+        """Apply what was verified of a list that is kept elsewhere, in one transaction."""
+        with self._lock:
+            with self._store.write() as tx:
+                apply(tx)
+            self._follow()
+        self._learn(list_name)
 
     def _once(
         self,
@@ -332,8 +363,10 @@ class Ledger:
         return any(rules.is_searchable(f, self._min_pdq_quality) for f in draft.fingerprints)
 
     def _change(self, tx: WriteTransaction, list_name: str, change: Change) -> None:
-        size = rules.existing_list(tx.get_list(list_name), list_name).size
-        self._logs.append(tx, list_name, size, [(change, records.encode(change))])
+        self._append(tx, rules.existing_list(tx.get_list(list_name), list_name), change)
+
+    def _append(self, tx: WriteTransaction, hash_list: HashList, change: Change) -> None:
+        self._logs.append(tx, hash_list, [(change, records.encode(change))], change.time)
 
     def _learn(self, name: str) -> HashList:
         """Return a list, after its readers have changed."""

@@ -8,17 +8,21 @@ After every transaction a checkpoint of the list is signed as a C2SP tlog-checkp
 import hashlib
 import os
 from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from hashsvc.errors import ConfigError, PreconditionFailed, ProofError, StoreError
+from hashsvc.lists.keychain import Rotation
 from hashsvc.lists.keys import Signer, load_key, save_key
 from hashsvc.lists.merkle import leaf_hash
 from hashsvc.lists.notes import Checkpoint, sign_checkpoint
 from hashsvc.lists.tiles import RightEdge, Tile
-from hashsvc.model import Change
+from hashsvc.model import Change, HashList, KeyRotated
+from hashsvc.store import records
+from hashsvc.store.projection import Record
 from hashsvc.store.store import Store
-from hashsvc.store.transaction import Growth, Record, WriteTransaction
+from hashsvc.store.transaction import Growth, WriteTransaction
 
 SALT_BYTES = 16
 
@@ -36,44 +40,66 @@ def record_leaf(salt: bytes, body: bytes) -> bytes:
 
 
 class ListKeys:
-    """The private keys of the lists that are kept at this node, a file each: partner/list.pem."""
+    """The private keys of the lists that are kept at this node.
+
+    A list's first key is in the file partner/list.pem, later ones in partner/list.<id>.pem.
+    """
 
     def __init__(self, folder: Path, *, passphrase: bytes | None = None) -> None:
         self._folder = folder
         self._passphrase = passphrase
-        self._signers: dict[str, Signer] = {}
+        self._signers: dict[str, dict[str, Signer]] = {}
 
-    def signer(self, list_name: str) -> Signer | None:
-        """Return the signer of a list; None for one whose key is not here.
+    def signer(self, list_name: str, key: str) -> Signer | None:
+        """Return who signs with a list's public key, given as one word; None if it is not here.
 
         Raises:
-            ConfigError: its file cannot be used.
+            ConfigError: a file cannot be used.
         """
-        found = self._signers.get(list_name)
-        if found is None and self._path(list_name).exists():
-            found = load_key(self._path(list_name), origin(list_name), passphrase=self._passphrase)
-            self._signers[list_name] = found
+        found = self._signers.get(list_name, {}).get(key)
+        if found is None:
+            self._signers[list_name] = self._load(list_name)
+            found = self._signers[list_name].get(key)
         return found
 
-    def make(self, list_name: str) -> Signer:
-        """Return the signer of a list, with a new key if there is none: it is on the disk then.
+    def first(self, list_name: str) -> Signer:
+        """Return who signs with a list's first key; a new one if there is none, on the disk then.
 
         Raises:
             ConfigError: the key's file cannot be used, or written.
         """
-        found = self.signer(list_name)
-        if found is None:
-            path = self._path(list_name)
-            try:
-                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            except OSError as error:
-                raise ConfigError(f"cannot make the folder {path.parent}: {error}") from error
-            found = self._signers[list_name] = Signer.generate(origin(list_name))
-            save_key(path, found, passphrase=self._passphrase)
-        return found
+        path = self._folder / f"{list_name}.pem"
+        if path.exists():
+            return load_key(path, origin(list_name), passphrase=self._passphrase)
+        return self._save(path, Signer.generate(origin(list_name)))
 
-    def _path(self, list_name: str) -> Path:
-        return self._folder / f"{list_name}.pem"
+    def next(self, list_name: str) -> Signer:
+        """Return who signs with a new key of a list, which is on the disk then.
+
+        Raises:
+            ConfigError: the key's file cannot be written.
+        """
+        signer = Signer.generate(origin(list_name))
+        name = f"{list_name}.{signer.verifier.key_id.hex()}.pem"
+        return self._save(self._folder / name, signer)
+
+    def _save(self, path: Path, signer: Signer) -> Signer:
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"cannot make the folder {path.parent}: {error}") from error
+        save_key(path, signer, passphrase=self._passphrase)
+        return signer
+
+    def _load(self, list_name: str) -> dict[str, Signer]:
+        partner, _, name = list_name.partition("/")
+        folder = self._folder / partner
+        found = {}
+        for path in (folder / f"{name}.pem", *sorted(folder.glob(f"{name}.*.pem"))):
+            if path.exists():
+                signer = load_key(path, origin(list_name), passphrase=self._passphrase)
+                found[signer.verifier.encode()] = signer
+        return found
 
 
 class SignedLogs:
@@ -86,30 +112,46 @@ class SignedLogs:
         self._keys = keys
         self._edges: dict[str, RightEdge] = {}
 
-    def create(self, tx: WriteTransaction, list_name: str, record: tuple[Change, bytes]) -> None:
+    def is_home(self, hash_list: HashList) -> bool:
+        """Tell whether a list is kept at this node: its key is here."""
+        return self._keys.signer(hash_list.name, hash_list.key) is not None
+
+    def create(self, tx: WriteTransaction, list_name: str, change: Change, now: datetime) -> None:
         """Start a list's log with the record that describes it, under a key of its own.
 
         Raises:
             ConfigError: the key cannot be written.
         """
-        self._append(tx, list_name, 0, [record], self._keys.make(list_name))
+        signer = self._keys.first(list_name)
+        self._append(tx, list_name, 0, [(change, records.encode(change))], signer, now)
 
     def append(
-        self, tx: WriteTransaction, list_name: str, size: int, log: Sequence[tuple[Change, bytes]]
+        self,
+        tx: WriteTransaction,
+        hash_list: HashList,
+        log: Sequence[tuple[Change, bytes]],
+        now: datetime,
     ) -> None:
-        """Append changes, each with its record bytes, to a list that has `size` records.
+        """Append changes, each with its record bytes, to a list as it is in the transaction.
 
         Raises:
             PreconditionFailed: the list is not kept at this node.
             ConfigError: its key cannot be used.
         """
-        signer = self._keys.signer(list_name)
-        if signer is None:
-            raise PreconditionFailed(
-                f"the key of {list_name} is not at this node: change the list where it is kept",
-                metadata={"list": list_name},
-            )
-        self._append(tx, list_name, size, log, signer)
+        self._append(tx, hash_list.name, hash_list.size, log, self._signer(hash_list), now)
+
+    def rotate(self, tx: WriteTransaction, hash_list: HashList, now: datetime) -> None:
+        """Replace a list's key by a new one, which signs from now on.
+
+        Raises:
+            PreconditionFailed: the list is not kept at this node.
+            ConfigError: its key cannot be used, or the new one not be written.
+        """
+        before, after = self._signer(hash_list), self._keys.next(hash_list.name)
+        rotation = Rotation(origin(hash_list.name), hash_list.size, before.verifier, after.verifier)
+        change = KeyRotated(rotation.sign(before, after), now)
+        log = [(change, records.encode(change))]
+        self._append(tx, hash_list.name, hash_list.size, log, after, now)
 
     def forget(self) -> None:
         """Read every tree again from the store."""
@@ -121,14 +163,25 @@ class SignedLogs:
         Raises:
             ConfigError: a key cannot be used.
         """
-        for name in store.unsigned_lists():
+        for name in store.logs.unsigned_lists():
             edge, tiles = RightEdge(), {}
-            while records := store.list_records(name, edge.size, _RECORDS_PER_READ):
-                edge, some = edge.append([record_leaf(r.salt, r.body) for r in records])
-                tiles.update({(tile.level, tile.index): tile for tile in some})
-            growth = _growth(name, edge, list(tiles.values()), self._keys.make(name))
+            while some := store.logs.list_records(name, edge.size, _RECORDS_PER_READ):
+                edge, made = edge.append([record_leaf(r.salt, r.body) for r in some])
+                tiles.update({(tile.level, tile.index): tile for tile in made})
+            growth = _growth(name, edge, list(tiles.values()), self._keys.first(name))
             with store.write() as tx:
                 tx.sign(name, growth)
+
+    def _signer(self, hash_list: HashList) -> Signer:
+        signer = self._keys.signer(hash_list.name, hash_list.key)
+        if signer is None:
+            raise PreconditionFailed(
+                f"the key of {hash_list.name} is not at this node: "
+                "change the list where it is kept",
+                reason="LIST_KEPT_ELSEWHERE",
+                metadata={"list": hash_list.name},
+            )
+        return signer
 
     def _append(
         self,
@@ -137,6 +190,7 @@ class SignedLogs:
         size: int,
         log: Sequence[tuple[Change, bytes]],
         signer: Signer,
+        now: datetime,
     ) -> None:
         edge = self._edges.get(list_name)
         if edge is None or edge.size != size:
@@ -145,16 +199,21 @@ class SignedLogs:
             except ProofError as error:
                 raise StoreError(f"the log of {list_name} is damaged: {error}") from error
         salts = os.urandom(SALT_BYTES * len(log))
-        records = [
-            Record(change, body, salts[i * SALT_BYTES : (i + 1) * SALT_BYTES])
+        made = [
+            Record(size + i, change, body, salts[i * SALT_BYTES : (i + 1) * SALT_BYTES])
             for i, (change, body) in enumerate(log)
         ]
-        edge, tiles = edge.append([record_leaf(r.salt, r.body) for r in records])
-        tx.append(list_name, records, _growth(list_name, edge, tiles, signer))
+        edge, tiles = edge.append([record_leaf(r.salt, r.body) for r in made])
+        tx.append(list_name, made, _growth(list_name, edge, tiles, signer), now)
         self._edges[list_name] = edge
 
 
 def _growth(list_name: str, edge: RightEdge, tiles: Sequence[Tile], signer: Signer) -> Growth:
     checkpoint = Checkpoint(origin(list_name), edge.size, edge.root())
-    changed = [(tile.level, tile.index, tile.hashes) for tile in tiles]
-    return Growth(changed, sign_checkpoint(checkpoint, signer))
+    note = sign_checkpoint(checkpoint, signer)
+    return Growth(edge.size, tile_rows(tiles), note, signer.verifier.encode())
+
+
+def tile_rows(tiles: Sequence[Tile]) -> list[tuple[int, int, bytes]]:
+    """Return tiles as the store takes them."""
+    return [(tile.level, tile.index, tile.hashes) for tile in tiles]

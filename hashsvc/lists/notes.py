@@ -49,16 +49,15 @@ class Cosignature:
     time: int
 
 
-def sign(text: str, signer: Signer) -> bytes:
-    """Return a note: text that ends in a newline, signed.
+def sign(text: str, *signers: Signer) -> bytes:
+    """Return a note: text that ends in a newline, signed by each.
 
     Raises:
         NoteError: the text cannot be a note's.
     """
     _check_text(text)
-    signature = signer.verifier.key_id + signer.key.sign(text.encode())
-    line = f"{_DASH}{signer.name} {base64.b64encode(signature).decode()}\n"
-    note = f"{text}\n{line}".encode()
+    lines = [_signature_line(one.name, one.verifier.key_id, one.sign(text)) for one in signers]
+    note = f"{text}\n{''.join(lines)}".encode()
     if len(note) > MAX_NOTE_BYTES:
         raise NoteError(f"the note would have {len(note):,} bytes, {MAX_NOTE_BYTES:,} at most")
     return note
@@ -161,6 +160,40 @@ def open_checkpoint(data: bytes, verifier: Verifier, *, origin: str) -> Checkpoi
     return checkpoint
 
 
+def peek_checkpoint(data: bytes) -> Checkpoint:
+    """Return the checkpoint that a note says it is; nothing is verified.
+
+    Raises:
+        NoteError: it is malformed.
+    """
+    return Checkpoint.parse(_parse(data)[0])
+
+
+def same_text(one: bytes, other: bytes) -> bool:
+    """Tell whether two notes say the same, whoever signed them.
+
+    Raises:
+        NoteError: one is malformed.
+    """
+    return _parse(one)[0] == _parse(other)[0]
+
+
+def with_signatures(note: bytes, other: bytes) -> bytes:
+    """Return a note with the signatures that another of the same text has beside its own.
+
+    Raises:
+        NoteError: one is malformed, or there are too many.
+    """
+    text, lines = _parse(note)
+    for line in _parse(other)[1]:
+        if line not in lines:
+            lines.append(line)
+    if len(lines) > MAX_SIGNATURES:
+        raise NoteError(f"the note has {len(lines):,} signatures, {MAX_SIGNATURES} at most")
+    shown = [_signature_line(line.name, line.key_id, line.signature) for line in lines]
+    return f"{text}\n{''.join(shown)}".encode()
+
+
 @dataclass(frozen=True, slots=True)
 class _Line:
     """A signature line."""
@@ -218,6 +251,10 @@ def _parse_line(line: str) -> _Line:
         raise NoteError("a signature of the note is too short")
     check_name(name)
     return _Line(name, signature[:KEY_ID_BYTES], signature[KEY_ID_BYTES:])
+
+
+def _signature_line(name: str, key_id: bytes, signature: bytes) -> str:
+    return f"{_DASH}{name} {base64.b64encode(key_id + signature).decode()}\n"
 
 
 def _check_text(text: str) -> None:

@@ -2,19 +2,32 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from hashsvc.errors import InvalidRequest, LimitExceeded, NotFound, Violation
 from hashsvc.model import (
     EVERYONE,
     Algorithm,
+    Change,
+    ContributorDistrusted,
     Description,
     Entry,
+    EntryAdded,
+    EntryAmended,
     EntryDraft,
+    EntryErased,
+    EntryWithdrawn,
     Fingerprint,
     HashList,
+    IncidentConcluded,
+    IncidentOpened,
+    KeyRotated,
+    ListDescribed,
     MediaType,
+    OpinionGiven,
+    TrustRestored,
 )
+from hashsvc.store import records
 
 RESERVED_PARTNER = "hashsvc"
 """Owns the built-in lists; nobody else may use the name."""
@@ -35,6 +48,7 @@ MAX_CANARIES = 100
 """Canaries planted in one request."""
 
 MAX_TEXT = 2_000
+MAX_STATEMENT = 4_000
 MAX_LABELS = 32
 MAX_ENTITIES = 16
 MAX_ENTITY = 128
@@ -223,6 +237,54 @@ def check_fingerprints(fingerprints: Sequence[Fingerprint]) -> None:
         if len(violations) >= MAX_VIOLATIONS:
             break
     _raise(violations)
+
+
+def read_record(body: bytes, place: int) -> Change | None:
+    """Return what a record of somebody else's log says, or None for what breaks a rule.
+
+    Every node that has the record comes to the same answer, now and later.
+    """
+    try:
+        change = records.decode(body)
+    except ValueError:
+        return None
+    return change if all(_holds(change, place)) else None
+
+
+def _holds(change: Change, place: int) -> Iterator[bool]:
+    match change:
+        case EntryAdded(draft=draft, contributor=contributor):
+            yield place > 0 and is_name_part(contributor)
+            path, long_ago = "entry", datetime.min.replace(tzinfo=UTC)
+            yield not any(_fingerprints(draft.fingerprints, path))
+            yield not any(_frames(draft, path))
+            yield not any(_description(draft.description, path, long_ago))
+        case EntryAmended(sequence=sequence, description=description):
+            yield 0 < sequence < place
+            yield not any(_description(description, "", datetime.min.replace(tzinfo=UTC)))
+        case EntryWithdrawn(sequence=sequence, reason=reason):
+            yield 0 < sequence < place and _is_text(reason)
+        case EntryErased(sequence=sequence, reason=reason):
+            yield 0 < sequence < place and _is_text(reason)
+        case ListDescribed(purpose=purpose, readers=readers):
+            yield _is_text(purpose) and 0 < len(readers) <= MAX_READERS
+            yield readers == EVERYONE or all(map(is_name_part, readers))
+        case KeyRotated(statement=statement):
+            yield len(statement) <= MAX_STATEMENT
+        case OpinionGiven(entry=entry, reason=reason):
+            yield bool(_ENTRY_NAME.fullmatch(entry)) and _is_text(reason)
+        case ContributorDistrusted(contributor=contributor, since_sequence=since, reason=reason):
+            yield is_name_part(contributor) and 0 <= since < 1 << 62 and _is_text(reason)
+        case TrustRestored(place=undone, reason=reason):
+            yield 0 < undone < place and _is_text(reason)
+        case IncidentOpened(incident=incident, title=title):
+            yield not any(_text(incident, "", MAX_ENTITY)) and _is_text(title) and bool(incident)
+        case IncidentConcluded(incident=incident):
+            yield not any(_text(incident, "", MAX_ENTITY)) and bool(incident)
+
+
+def _is_text(text: str) -> bool:
+    return not any(_text(text, "", MAX_TEXT))
 
 
 def is_searchable(fingerprint: Fingerprint, min_pdq_quality: int) -> bool:

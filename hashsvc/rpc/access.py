@@ -17,6 +17,7 @@ from hashsvc.model import OPERATOR, Caller, Role
 
 _MATCH, _LISTS = "/hashsvc.v1.MatchService", "/hashsvc.v1.ListService"
 _ADMIN = "/hashsvc.v1.AdminService"
+_SYNC = "/hashsvc.v1.SyncService"
 _HEALTH = "/grpc.health.v1.Health"
 _REFLECTION = "/grpc.reflection.v1alpha.ServerReflection"
 
@@ -43,6 +44,17 @@ NEEDS: dict[str, Role | str] = {
     f"{_LISTS}/ListLists": ANY_PARTNER,
     f"{_LISTS}/GetEntry": ANY_PARTNER,
     f"{_LISTS}/ListEntries": ANY_PARTNER,
+    f"{_SYNC}/Follow": ANY_PARTNER,
+    f"{_SYNC}/GetInclusionProof": ANY_PARTNER,
+    # Of those, and of the lists that it witnesses: `check_may_witness`.
+    f"{_SYNC}/GetCheckpoint": ANY_PARTNER,
+    f"{_SYNC}/GetConsistencyProof": ANY_PARTNER,
+    # For the list that the request names: `check_witnesses`.
+    f"{_SYNC}/AddCosignature": Role.WITNESS,
+    f"{_ADMIN}/PutSubscription": Role.ADMIN,
+    f"{_ADMIN}/DeleteSubscription": Role.ADMIN,
+    f"{_ADMIN}/ListSubscriptions": Role.ADMIN,
+    f"{_ADMIN}/AcceptAlarms": Role.ADMIN,
     f"{_ADMIN}/CreatePartner": Role.ADMIN,
     f"{_ADMIN}/UpdatePartner": Role.ADMIN,
     f"{_ADMIN}/ListPartners": Role.ADMIN,
@@ -59,6 +71,9 @@ AUDITED = frozenset(
         *(f"{_LISTS}/{name}" for name in ("WithdrawEntry", "UpdateList", "PlantCanaries")),
         *(f"{_ADMIN}/{name}" for name in ("CreatePartner", "UpdatePartner", "CreateApiKey")),
         *(f"{_ADMIN}/{name}" for name in ("AddCertificate", "RevokeCredential")),
+        *(f"{_ADMIN}/{name}" for name in ("PutSubscription", "DeleteSubscription")),
+        f"{_ADMIN}/AcceptAlarms",
+        f"{_SYNC}/AddCosignature",
     }
 )
 """What the audit log has: all that changes something, and tries to by callers that are known."""
@@ -252,6 +267,29 @@ def check_may_see(list_name: str) -> None:
     """
     if not may_see(list_name):
         raise rules.no_list(list_name)
+
+
+def check_may_witness(list_name: str) -> None:
+    """Answer for a list that the caller may neither see nor witness as for one that is not there.
+
+    Raises:
+        NotFound: it may not.
+    """
+    if not caller().may(Role.WITNESS, list_name):
+        check_may_see(list_name)
+
+
+def check_witnesses(list_name: str) -> None:
+    """Refuse a caller that does not witness a list.
+
+    Raises:
+        PermissionDenied: it may see the list.
+        NotFound: it may not even know whether there is such a list.
+    """
+    who = caller()
+    if not who.may(Role.WITNESS, list_name):
+        check_may_see(list_name)
+        raise _denied(who, Role.WITNESS, list_name)
 
 
 def may_match() -> Callable[[str], bool] | None:

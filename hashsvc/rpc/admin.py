@@ -5,11 +5,13 @@ from typing import Any
 import grpc.aio
 
 from hashsvc import translate_partners as translate
+from hashsvc import translate_sync
 from hashsvc.access.audit import AuditLog
 from hashsvc.access.directory import Directory, read_grant
 from hashsvc.errors import InvalidRequest
 from hashsvc.rpc import access
 from hashsvc.rpc.threads import Threads
+from hashsvc.sync.followers import Followers
 from hashsvc.tokens import page_token, read_page_number
 from hashsvc.v1 import admin_service_pb2 as pb
 from hashsvc.v1.admin_service_pb2_grpc import AdminServiceServicer
@@ -25,9 +27,12 @@ _NOTED = 100
 class AdminServicer(AdminServiceServicer):
     """Reads requests, asks the directory, writes answers."""
 
-    def __init__(self, directory: Directory, audit: AuditLog, threads: Threads) -> None:
+    def __init__(
+        self, directory: Directory, audit: AuditLog, followers: Followers, threads: Threads
+    ) -> None:
         self._directory = directory
         self._audit = audit
+        self._followers = followers
         self._threads = threads
 
     async def CreatePartner(
@@ -134,3 +139,44 @@ class AdminServicer(AdminServiceServicer):
             size=head.size,
             root=head.root,
         )
+
+    async def PutSubscription(
+        self, request: pb.PutSubscriptionRequest, context: Context
+    ) -> pb.PutSubscriptionResponse:
+        """Follow a list, or change how."""
+        one = request.subscription
+        access.note(list=one.list[:_NOTED], source=one.source[:_NOTED])
+        status = await self._followers.put(
+            one.list,
+            one.source,
+            one.key,
+            translate_sync.selection_from_proto(one.selection, "subscription.selection"),
+            is_paused=one.paused,
+        )
+        access.note(key=status.subscription.key)
+        return pb.PutSubscriptionResponse(subscription=translate_sync.status_to_proto(status))
+
+    async def DeleteSubscription(
+        self, request: pb.DeleteSubscriptionRequest, context: Context
+    ) -> pb.DeleteSubscriptionResponse:
+        """Stop following a list."""
+        access.note(list=request.list[:_NOTED])
+        await self._followers.remove(request.list)
+        return pb.DeleteSubscriptionResponse()
+
+    async def ListSubscriptions(
+        self, request: pb.ListSubscriptionsRequest, context: Context
+    ) -> pb.ListSubscriptionsResponse:
+        """List what is followed."""
+        found = await self._followers.statuses()
+        return pb.ListSubscriptionsResponse(
+            subscriptions=map(translate_sync.status_to_proto, found)
+        )
+
+    async def AcceptAlarms(
+        self, request: pb.AcceptAlarmsRequest, context: Context
+    ) -> pb.AcceptAlarmsResponse:
+        """Say that somebody has seen to the alarms of a list."""
+        access.note(list=request.list[:_NOTED])
+        status = await self._followers.accept_alarms(request.list)
+        return pb.AcceptAlarmsResponse(subscription=translate_sync.status_to_proto(status))

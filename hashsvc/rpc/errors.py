@@ -33,6 +33,8 @@ _CODES: tuple[tuple[type[errors.HashsvcError], int], ...] = (
     (errors.Overloaded, code_pb2.RESOURCE_EXHAUSTED),
     (errors.ProbingSuspected, code_pb2.RESOURCE_EXHAUSTED),
     (errors.NodeBusy, code_pb2.UNAVAILABLE),
+    (errors.LogBehind, code_pb2.OUT_OF_RANGE),
+    (errors.LogRefused, code_pb2.FAILED_PRECONDITION),
     (errors.HashsvcError, code_pb2.INTERNAL),
 )
 

@@ -39,6 +39,7 @@ def to_list(row: Any) -> HashList:
         to_time(row.create_time),
         tuple(orjson.loads(row.readers)),
         bool(row.names_contributors),
+        row.key,
     )
 
 

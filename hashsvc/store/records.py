@@ -11,8 +11,16 @@ the values joined, in base64), which keeps an hour of video near 200 kB.
                "fingerprints": {"pdq": {"values": "...", "quality": [100]}}}}
     {"kind": "amended", "v": 1, "time": "...", "sequence": 17, "description": {...}}
     {"kind": "withdrawn", "v": 1, "time": "...", "sequence": 17, "reason": "..."}
+    {"kind": "erased", "v": 1, "time": "...", "sequence": 17, "reason": "..."}
     {"kind": "described", "v": 1, "time": "...", "list_kind": "known", "purpose": "...",
      "readers": ["*"], "names_contributors": false}
+    {"kind": "rekeyed", "v": 1, "time": "...", "statement": "..."}
+    {"kind": "opinion", "v": 1, "time": "...", "entry": "acme/known#17", "opinion": "dispute",
+     "reason": "..."}
+    {"kind": "distrusted", "v": 1, "time": "...", "contributor": "bolt", "since": 90,
+     "reason": "..."}
+    {"kind": "trusted", "v": 1, "time": "...", "place": 120, "reason": "..."}
+    {"kind": "incident", "v": 1, "time": "...", "incident": "...", "title": "...", "open": true}
 """
 
 import base64
@@ -20,7 +28,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -29,17 +37,25 @@ from hashsvc.model import (
     Algorithm,
     Basis,
     Change,
+    ContributorDistrusted,
     Decoding,
     Description,
     EntryAdded,
     EntryAmended,
     EntryDraft,
+    EntryErased,
     EntryWithdrawn,
     Fingerprint,
+    IncidentConcluded,
+    IncidentOpened,
+    KeyRotated,
     ListDescribed,
     ListKind,
     MediaType,
+    OpinionGiven,
+    OpinionKind,
     Severity,
+    TrustRestored,
 )
 
 VERSION = 1
@@ -57,6 +73,8 @@ def encode(change: Change, entry: bytes | None = None) -> bytes:
             document["description"] = orjson.Fragment(encode_description(description))
         case EntryWithdrawn(sequence=sequence, reason=reason):
             document |= {"kind": "withdrawn", "sequence": sequence, "reason": reason}
+        case EntryErased(sequence=sequence, reason=reason):
+            document |= {"kind": "erased", "sequence": sequence, "reason": reason}
         case ListDescribed():
             document |= {
                 "kind": "described",
@@ -65,19 +83,44 @@ def encode(change: Change, entry: bytes | None = None) -> bytes:
                 "readers": list(change.readers),
                 "names_contributors": change.names_contributors,
             }
+        case KeyRotated(statement=statement):
+            document |= {"kind": "rekeyed", "statement": statement}
+        case OpinionGiven(entry=name, opinion=opinion, reason=reason):
+            document |= {"kind": "opinion", "entry": name, "opinion": opinion, "reason": reason}
+        case ContributorDistrusted(contributor=contributor, reason=reason):
+            document |= {"kind": "distrusted", "contributor": contributor, "reason": reason}
+            document["since"] = change.since_sequence
+        case TrustRestored(place=place, reason=reason):
+            document |= {"kind": "trusted", "place": place, "reason": reason}
+        case IncidentOpened(incident=incident, title=title):
+            document |= {"kind": "incident", "incident": incident, "title": title, "open": True}
+        case IncidentConcluded(incident=incident):
+            document |= {"kind": "incident", "incident": incident, "open": False}
     return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
 
 
 def decode(body: bytes) -> Change:
-    """Return the change that record bytes stand for.
+    """Return the change that record bytes stand for; only its form is looked at.
 
     Raises:
-        ValueError: the bytes are not a record of a version this code knows.
+        ValueError: the bytes are not a record of a version and kind that this code knows.
     """
-    document = orjson.loads(body)
-    if document.get("v") != VERSION:
-        raise ValueError(f"record version {document.get('v')!r} is not {VERSION}")
-    time = datetime.fromisoformat(document["time"])
+    try:
+        document = orjson.loads(body)
+        if document.get("v") != VERSION:
+            raise ValueError(f"record version {document.get('v')!r} is not {VERSION}")
+        return _decode(document, _time(document["time"]))
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise ValueError(f"this is no record: {type(error).__name__} {error}") from error
+
+
+def _decode(document: Mapping[str, Any], time: datetime) -> Change:
+    def text(name: str) -> str:
+        return _checked(document[name], str)
+
+    def number(name: str) -> int:
+        return _checked(document[name], int)
+
     match document.get("kind"):
         case "added":
             entry = document["entry"]
@@ -86,19 +129,35 @@ def decode(body: bytes) -> Change:
                 tuple(_fingerprints(entry["fingerprints"])),
                 _description(entry["description"]),
             )
-            return EntryAdded(draft, document["contributor"], time)
+            return EntryAdded(draft, text("contributor"), time)
         case "amended":
-            return EntryAmended(document["sequence"], _description(document["description"]), time)
+            return EntryAmended(number("sequence"), _description(document["description"]), time)
         case "withdrawn":
-            return EntryWithdrawn(document["sequence"], document["reason"], time)
+            return EntryWithdrawn(number("sequence"), text("reason"), time)
+        case "erased":
+            return EntryErased(number("sequence"), text("reason"), time)
         case "described":
             return ListDescribed(
                 ListKind(document["list_kind"]),
-                document["purpose"],
-                tuple(document["readers"]),
-                document["names_contributors"],
+                text("purpose"),
+                _texts(document["readers"]),
+                _checked(document["names_contributors"], bool),
                 time,
             )
+        case "rekeyed":
+            return KeyRotated(text("statement"), time)
+        case "opinion":
+            opinion = OpinionKind(document["opinion"])
+            return OpinionGiven(text("entry"), opinion, text("reason"), time)
+        case "distrusted":
+            since = number("since")
+            return ContributorDistrusted(text("contributor"), since, text("reason"), time)
+        case "trusted":
+            return TrustRestored(number("place"), text("reason"), time)
+        case "incident":
+            if _checked(document["open"], bool):
+                return IncidentOpened(text("incident"), text("title"), time)
+            return IncidentConcluded(text("incident"), time)
         case kind:
             raise ValueError(f"record kind {kind!r} is unknown")
 
@@ -155,13 +214,13 @@ def _description(document: Mapping[str, Any]) -> Description:
     expire = document.get("expire_time")
     basis = document.get("basis")
     return Description(
-        labels=tuple(document.get("labels", ())),
-        entities=tuple(document.get("entities", ())),
+        labels=_texts(document.get("labels", [])),
+        entities=_texts(document.get("entities", [])),
         basis=None if basis is None else Basis(basis),
         severity=Severity(document.get("severity", 0)),
-        incident=document.get("incident", ""),
-        expire_time=None if expire is None else datetime.fromisoformat(expire),
-        note=document.get("note", ""),
+        incident=_checked(document.get("incident", ""), str),
+        expire_time=None if expire is None else _time(expire),
+        note=_checked(document.get("note", ""), str),
     )
 
 
@@ -198,15 +257,43 @@ def _fingerprints(columns: Mapping[str, Mapping[str, Any]]) -> Iterable[Fingerpr
             raise ValueError(f"the {name} values do not fill whole fingerprints")
         qualities, times = column.get("quality"), column.get("time_ms")
         variants, decodings = column.get("variant"), column.get("decoding")
+        for column_values in (qualities, times, variants, decodings):
+            if column_values is not None and len(_checked(column_values, list)) != count:
+                raise ValueError(f"there are {count} {name} values, and not as many of the rest")
         for i in range(count):
             yield Fingerprint(
                 algorithm,
                 joined[i * width : (i + 1) * width],
-                quality=qualities[i] if qualities else None,
-                time_ms=times[i] if times else None,
+                quality=_number_or_none(qualities[i]) if qualities else None,
+                time_ms=_number_or_none(times[i]) if times else None,
                 decoding=Decoding(decodings[i]) if decodings else Decoding.EXACT,
-                variant=variants[i] if variants else ORIGINAL,
+                variant=_checked(variants[i], str) if variants else ORIGINAL,
             )
+
+
+_T = TypeVar("_T")
+
+
+def _checked(value: Any, kind: type[_T]) -> _T:
+    """Return a value that has exactly this type."""
+    if type(value) is not kind:
+        raise ValueError(f"{value!r:.40} is not of type {kind.__name__}")
+    return value
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    return tuple(_checked(value, str) for value in _checked(values, list))
+
+
+def _number_or_none(value: Any) -> int | None:
+    return None if value is None else _checked(value, int)
+
+
+def _time(text: Any) -> datetime:
+    time = datetime.fromisoformat(_checked(text, str))
+    if time.tzinfo is None:
+        raise ValueError(f"{text!r:.40} is a time without its zone")
+    return time
 
 
 def _time_text(time: datetime) -> str:

@@ -7,12 +7,15 @@ from typing import NamedTuple, cast
 
 import sqlalchemy as sa
 
-from hashsvc.model import Entry, EntryWithdrawn, HashList, KnownEntry, ListKind
+from hashsvc.model import Entry, HashList, KnownEntry, ListKind
 from hashsvc.store import entries, schema
 from hashsvc.store.audit import AuditTables
+from hashsvc.store.logs import LogTables
 from hashsvc.store.migrate import open_engine
 from hashsvc.store.partners import PartnerTables
-from hashsvc.store.transaction import KINDS, WriteTransaction
+from hashsvc.store.projection import ENDS
+from hashsvc.store.subscriptions import SubscriptionTables
+from hashsvc.store.transaction import WriteTransaction
 
 
 class IndexedRow(NamedTuple):
@@ -24,14 +27,6 @@ class IndexedRow(NamedTuple):
     algorithm: str
     value: bytes
     quality: int | None
-
-
-class ListRecord(NamedTuple):
-    """A record of a list's log: its place, bytes and salt."""
-
-    place: int
-    body: bytes
-    salt: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +44,8 @@ class IndexChanges:
 class Store:
     """A node's logs and tables. Safe to use from many threads.
 
-    `partners` are the tables of partners and credentials, `audit` those of the audit log.
+    `partners` are the tables of partners and credentials, `audit` those of the audit log, `logs`
+    those of the lists' signed logs, `subscriptions` those of the lists that are followed.
     """
 
     def __init__(self, url: str) -> None:
@@ -62,6 +58,8 @@ class Store:
         self._writer = self._engine.execution_options(writer=True)
         self.partners = PartnerTables(self._engine, self._writer)
         self.audit = AuditTables(self._engine, self._writer)
+        self.logs = LogTables(self._engine, self._writer)
+        self.subscriptions = SubscriptionTables(self._engine, self._writer)
         with self._engine.begin() as connection:
             self.node_id: str = connection.execute(sa.select(schema.node.c.node_id)).scalar_one()
 
@@ -110,45 +108,6 @@ class Store:
         with self._engine.begin() as connection:
             rows = connection.execute(sa.select(schema.lists.c.id, schema.lists.c.name)).all()
         return {row.id: row.name for row in rows}
-
-    def unsigned_lists(self) -> list[str]:
-        """Return the names of the lists with records that no checkpoint covers."""
-        point, one = schema.checkpoints, schema.lists
-        signed = sa.select(point.c.list_id).where(
-            point.c.list_id == one.c.id, point.c.size == one.c.size
-        )
-        query = sa.select(one.c.name).where(~signed.exists()).order_by(one.c.name)
-        with self._engine.begin() as connection:
-            return list(connection.execute(query).scalars())
-
-    def list_records(self, name: str, after: int, limit: int) -> list[ListRecord]:
-        """Return up to `limit` records of a list, those at a place from `after` on, in order."""
-        log = schema.records
-        query = (
-            sa.select(log.c.list_position, log.c.body, log.c.salt)
-            .join(schema.lists, schema.lists.c.id == log.c.list_id)
-            .where(schema.lists.c.name == name, log.c.list_position >= after)
-        )
-        with self._engine.begin() as connection:
-            rows = connection.execute(query.order_by(log.c.list_position).limit(limit))
-            return [ListRecord(row[0], bytes(row[1]), bytes(row[2])) for row in rows]
-
-    def checkpoint(self, name: str) -> bytes | None:
-        """Return the newest checkpoint of a list: a signed note."""
-        point = schema.checkpoints
-        query = (
-            sa.select(point.c.note)
-            .join(schema.lists, schema.lists.c.id == point.c.list_id)
-            .where(schema.lists.c.name == name)
-        )
-        with self._engine.begin() as connection:
-            row = connection.execute(query.order_by(point.c.size.desc()).limit(1)).first()
-        return None if row is None else bytes(row.note)
-
-    def read_tile(self, list_name: str, level: int, index: int) -> bytes | None:
-        """Return the hashes of a tile of a list's tree, or nothing."""
-        with self._engine.begin() as connection:
-            return entries.read_tile(connection, list_name, level, index)
 
     def get_entry(self, list_name: str, sequence: int, viewer: str | None = None) -> Entry | None:
         """Return one entry with its fingerprints, if there is one that the viewer sees."""
@@ -226,6 +185,6 @@ class Store:
                 sa.select(entry.c.list_id, entry.c.id, entry.c.fingerprint_count)
                 .join(log, log.c.entry_id == entry.c.id)
                 .where(log.c.position > after, log.c.position <= until)
-                .where(log.c.kind == KINDS[EntryWithdrawn])
+                .where(log.c.kind.in_(ENDS))
             ).all()
         return IndexChanges(until, added, [(row[0], row[1], row[2]) for row in removed])

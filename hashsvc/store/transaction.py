@@ -9,26 +9,11 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from hashsvc.model import (
-    Change,
-    Entry,
-    EntryAdded,
-    EntryAmended,
-    EntryWithdrawn,
-    HashList,
-    ListDescribed,
-)
-from hashsvc.store import entries, records, schema
+from hashsvc.model import Change, Entry, HashList, ListDescribed
+from hashsvc.store import entries, schema
+from hashsvc.store.projection import Projection, Record, described_columns
 from hashsvc.store.rows import insert, put
 from hashsvc.store.times import to_us
-
-KINDS: dict[type[Change], str] = {
-    EntryAdded: "added",
-    EntryAmended: "amended",
-    EntryWithdrawn: "withdrawn",
-    ListDescribed: "described",
-}
-"""How the table of records names the kinds of records."""
 
 CHECKPOINT_STEP = 1_000
 """Checkpoints are dropped as long as those that stay are at most so many records apart."""
@@ -37,20 +22,16 @@ _RANDOM = random.SystemRandom()
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """One record of a list's log: what it says, its bytes, and the salt (16 bytes)."""
-
-    change: Change
-    body: bytes
-    salt: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Growth:
-    """What a list's tree becomes: tiles (level, index, hashes) to write, and the checkpoint."""
+    """What a list's tree becomes: its size, tiles (level, index, hashes) to write, the checkpoint.
 
+    `key` is the public key that signed it, as one word.
+    """
+
+    size: int
     tiles: Iterable[tuple[int, int, bytes]]
     note: bytes
+    key: str
 
 
 class WriteTransaction:
@@ -117,35 +98,64 @@ class WriteTransaction:
         """Return the hashes of a tile of a list's tree, or nothing."""
         return entries.read_tile(self._connection, list_name, level, index)
 
-    def append(self, list_name: str, log: Sequence[Record], growth: Growth) -> int:
-        """Append records to a list and bring the tables along; return the first one's place.
+    def append(
+        self, list_name: str, log: Sequence[Record], growth: Growth | None, now: datetime
+    ) -> None:
+        """Add records to a list, at the places that they name, and bring the tables along.
 
-        The others follow without a gap. The first record of a list describes it, which is what
-        makes the list.
+        The first record of a list describes it, which is what makes the list. Without a growth the
+        records are ahead of their turn: the tree stays as it is.
         """
         row = entries.list_row(self._connection, list_name)
         if row is None:
-            self._create_list(list_name, log[0].change)
+            self._create_list(list_name, log[0].change if log else None)
             row = entries.list_row(self._connection, list_name)
-        batch = _Batch(row.id, row.size, self._log_size)
+        projection = Projection(self._connection, row, self._log_size, now)
         for record in log:
-            batch.add(self._connection, record)
-        batch.insert(self._connection)
+            projection.add(record)
+        projection.finish()
         self._log_size += len(log)
         self._connection.execute(sa.update(schema.node).values(log_size=self._log_size))
-        counters = {
-            "size": row.size + len(log),
-            "active_entries": row.active_entries + batch.active_change,
-        }
+        active = {"active_entries": schema.lists.c.active_entries + projection.active_change}
         list_id = schema.lists.c.id == row.id
-        self._connection.execute(sa.update(schema.lists).where(list_id).values(counters))
-        self._grow(row.id, row.size + len(log), growth)
-        return int(row.size)
+        self._connection.execute(sa.update(schema.lists).where(list_id).values(active))
+        if growth is not None:
+            self._grow(row.id, growth)
 
     def sign(self, list_name: str, growth: Growth) -> None:
         """Write the tree and the checkpoint of a list whose records are there already."""
-        row = entries.list_row(self._connection, list_name)
-        self._grow(row.id, row.size, growth)
+        self._grow(entries.list_row(self._connection, list_name).id, growth)
+
+    def keep_ahead(
+        self, list_name: str, place: int, checkpoint: tuple[int, bytes], proof: bytes
+    ) -> None:
+        """Keep what proves a record that came ahead: a checkpoint with its size, and hashes."""
+        size, note = checkpoint
+        key = {"list_id": entries.list_row(self._connection, list_name).id}
+        put(self._connection, schema.promises, key | {"size": size}, {"note": note})
+        values = {"size": size, "proof": proof}
+        put(self._connection, schema.ahead, key | {"place": place}, values)
+
+    def pass_ahead(self, list_name: str, size: int) -> None:
+        """Drop that for records and checkpoints which the tree has reached."""
+        list_id = entries.list_row(self._connection, list_name).id
+        for table, at in (
+            (schema.ahead, schema.ahead.c.place < size),
+            (schema.promises, schema.promises.c.size <= size),
+        ):
+            these = sa.and_(table.c.list_id == list_id, at)
+            self._connection.execute(sa.delete(table).where(these))
+
+    def held_places(self, list_name: str, start: int, end: int) -> set[int]:
+        """Return the places from `start` up to `end` of which the list's records are held."""
+        log = schema.records
+        query = (
+            sa.select(log.c.list_position)
+            .join(schema.lists, schema.lists.c.id == log.c.list_id)
+            .where(schema.lists.c.name == list_name)
+            .where(log.c.list_position >= start, log.c.list_position < end)
+        )
+        return set(self._connection.execute(query).scalars())
 
     def sample_entries(self, list_name: str, count: int) -> list[Entry]:
         """Return so many active entries of a list, drawn at random, that are no canaries.
@@ -178,7 +188,7 @@ class WriteTransaction:
         rows = [{"entry_id": i, "partner": partner} for i in self._connection.scalars(query)]
         insert(self._connection, schema.canaries, rows)
 
-    def _create_list(self, name: str, first: Change) -> None:
+    def _create_list(self, name: str, first: Change | None) -> None:
         if not isinstance(first, ListDescribed):
             raise ValueError(f"no list {name!r}")
         values = {
@@ -187,11 +197,12 @@ class WriteTransaction:
             "size": 0,
             "active_entries": 0,
             "create_time": to_us(first.time),
-            **_described(first),
+            "key": "",
+            **described_columns(first),
         }
         self._connection.execute(sa.insert(schema.lists).values(values))
 
-    def _grow(self, list_id: int, size: int, growth: Growth) -> None:
+    def _grow(self, list_id: int, growth: Growth) -> None:
         for level, index, hashes in growth.tiles:
             key = {"list_id": list_id, "level": level, "index": index}
             put(self._connection, schema.tiles, key, {"hashes": hashes})
@@ -199,109 +210,10 @@ class WriteTransaction:
         mine = point.c.list_id == list_id
         newest = sa.select(point.c.size).where(mine).order_by(point.c.size.desc()).limit(2)
         sizes = [row.size for row in self._connection.execute(newest)]
-        if len(sizes) == 2 and size - sizes[1] <= CHECKPOINT_STEP:
+        if len(sizes) == 2 and growth.size - sizes[1] <= CHECKPOINT_STEP:
             self._connection.execute(sa.delete(point).where(mine, point.c.size == sizes[0]))
-        values = {"list_id": list_id, "size": size, "note": growth.note}
-        self._connection.execute(sa.insert(point).values(values))
-
-
-class _Batch:
-    """The rows that a run of changes to one list becomes."""
-
-    def __init__(self, list_id: int, list_size: int, log_size: int) -> None:
-        self._list_id, self._sequence, self._position = list_id, list_size - 1, log_size
-        self._records: list[dict[str, Any]] = []
-        self._entries: list[dict[str, Any]] = []
-        self._fingerprints: list[dict[str, Any]] = []
-        self.active_change = 0
-
-    def add(self, connection: sa.Connection, record: Record) -> None:
-        """Take one record in; entries that it refers to must be older than the batch."""
-        self._sequence += 1
-        self._position += 1
-        change = record.change
-        entry_id: int | None = None
-        match change:
-            case EntryAdded():
-                entry_id = self._position
-                self._add_entry(change)
-                self.active_change += 1
-            case EntryAmended(sequence=sequence, description=description):
-                text = records.encode_description(description)
-                entry_id = self._update(connection, sequence, change.time, description=text)
-            case EntryWithdrawn(sequence=sequence, reason=reason):
-                gone = {"withdraw_time": to_us(change.time), "withdraw_reason": reason}
-                entry_id = self._update(connection, sequence, change.time, **gone)
-                self.active_change -= 1
-            case ListDescribed():
-                this = schema.lists.c.id == self._list_id
-                connection.execute(sa.update(schema.lists).where(this).values(_described(change)))
-        self._records.append(
-            {
-                "position": self._position,
-                "list_id": self._list_id,
-                "list_position": self._sequence,
-                "kind": KINDS[type(change)],
-                "entry_id": entry_id,
-                "body": record.body,
-                "salt": record.salt,
-            }
-        )
-
-    def insert(self, connection: sa.Connection) -> None:
-        """Write the rows that `add` gathered."""
-        insert(connection, schema.records, self._records)
-        insert(connection, schema.entries, self._entries)
-        insert(connection, schema.fingerprints, self._fingerprints)
-
-    def _add_entry(self, change: EntryAdded) -> None:
-        draft = change.draft
-        time = to_us(change.time)
-        self._entries.append(
-            {
-                "id": self._position,
-                "list_id": self._list_id,
-                "sequence": self._sequence,
-                "media_type": draft.media_type.value,
-                "contributor": change.contributor,
-                "description": records.encode_description(draft.description),
-                "fingerprint_count": len(draft.fingerprints),
-                "fingerprint_digest": records.fingerprint_digest(draft),
-                "create_time": time,
-                "update_time": time,
-                "withdraw_time": None,
-                "withdraw_reason": "",
-            }
-        )
-        self._fingerprints += [
-            {
-                "entry_id": self._position,
-                "ordinal": ordinal,
-                "algorithm": fingerprint.algorithm.value,
-                "value": fingerprint.value,
-                "quality": fingerprint.quality,
-                "time_ms": fingerprint.time_ms,
-                "decoding": fingerprint.decoding.value,
-                "variant": fingerprint.variant,
-            }
-            for ordinal, fingerprint in enumerate(draft.fingerprints)
-        ]
-
-    def _update(
-        self, connection: sa.Connection, sequence: int, time: datetime, **values: Any
-    ) -> int:
-        entry = schema.entries
-        this = sa.and_(entry.c.list_id == self._list_id, entry.c.sequence == sequence)
-        entry_id: int = connection.execute(sa.select(entry.c.id).where(this)).scalar_one()
-        values["update_time"] = to_us(time)
-        connection.execute(sa.update(entry).where(this).values(values))
-        return entry_id
-
-
-def _described(change: ListDescribed) -> dict[str, Any]:
-    """Return the columns of a list that a description sets; its kind is for good."""
-    return {
-        "purpose": change.purpose,
-        "readers": orjson.dumps(list(change.readers)).decode(),
-        "names_contributors": change.names_contributors,
-    }
+        key = {"list_id": list_id, "size": growth.size}
+        put(self._connection, point, key, {"note": growth.note})
+        values = {"size": growth.size, "key": growth.key}
+        this = schema.lists.c.id == list_id
+        self._connection.execute(sa.update(schema.lists).where(this).values(values))

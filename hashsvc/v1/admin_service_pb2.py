@@ -24,53 +24,70 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from hashsvc.v1 import sync_service_pb2 as hashsvc_dot_v1_dot_sync__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ehashsvc/v1/admin_service.proto\x12\nhashsvc.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"w\n\x07Partner\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06grants\x18\x03 \x03(\t\x12\x11\n\tsuspended\x18\x04 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xf5\x01\n\nCredential\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07partner\x18\x02 \x01(\t\x12(\n\x04kind\x18\x03 \x01(\x0e\x32\x1a.hashsvc.v1.CredentialKind\x12\r\n\x05label\x18\x04 \x01(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"<\n\x14\x43reatePartnerRequest\x12$\n\x07partner\x18\x01 \x01(\x0b\x32\x13.hashsvc.v1.Partner\"=\n\x15\x43reatePartnerResponse\x12$\n\x07partner\x18\x01 \x01(\x0b\x32\x13.hashsvc.v1.Partner\"m\n\x14UpdatePartnerRequest\x12$\n\x07partner\x18\x01 \x01(\x0b\x32\x13.hashsvc.v1.Partner\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"=\n\x15UpdatePartnerResponse\x12$\n\x07partner\x18\x01 \x01(\x0b\x32\x13.hashsvc.v1.Partner\"\x15\n\x13ListPartnersRequest\"=\n\x14ListPartnersResponse\x12%\n\x08partners\x18\x01 \x03(\x0b\x32\x13.hashsvc.v1.Partner\"f\n\x13\x43reateApiKeyRequest\x12\x0f\n\x07partner\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"S\n\x14\x43reateApiKeyResponse\x12*\n\ncredential\x18\x01 \x01(\x0b\x32\x16.hashsvc.v1.Credential\x12\x0f\n\x07\x61pi_key\x18\x02 \x01(\t\"}\n\x15\x41\x64\x64\x43\x65rtificateRequest\x12\x0f\n\x07partner\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x63\x65rtificate\x18\x04 \x01(\t\"D\n\x16\x41\x64\x64\x43\x65rtificateResponse\x12*\n\ncredential\x18\x01 \x01(\x0b\x32\x16.hashsvc.v1.Credential\"%\n\x17RevokeCredentialRequest\x12\n\n\x02id\x18\x01 \x01(\t\"F\n\x18RevokeCredentialResponse\x12*\n\ncredential\x18\x01 \x01(\x0b\x32\x16.hashsvc.v1.Credential\")\n\x16ListCredentialsRequest\x12\x0f\n\x07partner\x18\x01 \x01(\t\"F\n\x17ListCredentialsResponse\x12+\n\x0b\x63redentials\x18\x01 \x03(\x0b\x32\x16.hashsvc.v1.Credential\"@\n\x17ListAuditRecordsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"`\n\x18ListAuditRecordsResponse\x12\x0f\n\x07records\x18\x01 \x03(\x0c\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0c\n\x04size\x18\x03 \x01(\x03\x12\x0c\n\x04root\x18\x04 \x01(\x0c*o\n\x0e\x43redentialKind\x12\x1f\n\x1b\x43REDENTIAL_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x43REDENTIAL_KIND_API_KEY\x10\x01\x12\x1f\n\x1b\x43REDENTIAL_KIND_CERTIFICATE\x10\x02\x32\xd3\x05\n\x0c\x41\x64minService\x12T\n\rCreatePartner\x12 .hashsvc.v1.CreatePartnerRequest\x1a!.hashsvc.v1.CreatePartnerResponse\x12T\n\rUpdatePartner\x12 .hashsvc.v1.UpdatePartnerRequest\x1a!.hashsvc.v1.UpdatePartnerResponse\x12Q\n\x0cListPartners\x12\x1f.hashsvc.v1.ListPartnersRequest\x1a .hashsvc.v1.ListPartnersResponse\x12Q\n\x0c\x43reateApiKey\x12\x1f.hashsvc.v1.CreateApiKeyRequest\x1a .hashsvc.v1.CreateApiKeyResponse\x12W\n\x0e\x41\x64\x64\x43\x65rtificate\x12!.hashsvc.v1.AddCertificateRequest\x1a\".hashsvc.v1.AddCertificateResponse\x12]\n\x10RevokeCredential\x12#.hashsvc.v1.RevokeCredentialRequest\x1a$.hashsvc.v1.RevokeCredentialResponse\x12Z\n\x0fListCredentials\x12\".hashsvc.v1.ListCredentialsRequest\x1a#.hashsvc.v1.ListCredentialsResponse\x12]\n\x10ListAuditRecords\x12#.hashsvc.v1.ListAuditRecordsRequest\x1a$.hashsvc.v1.ListAuditRecordsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ehashsvc/v1/admin_service.proto\x12\nhashsvc.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dhashsvc/v1/sync_service.proto\"w\n\x07Partner\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06grants\x18\x03 \x03(\t\x12\x11\n\tsuspended\x18\x04 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xf5\x01\n\nCredential\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07partner\x18\x02 \x01(\t\x12(\n\x04kind\x18\x03 \x01(\x0e\x32\x1a.hashsvc.v1.CredentialKind\x12\r\n\x05label\x18\x04 \x01(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"<\n\x14\x43reatePartnerRequest\x12$\n\x07partner\x18\x01 \x01(\x0b\x32\x13.hashsvc.v1.Partner\"=\n\x15\x43reatePartnerResponse\x12$\n\x07partner\x18\x01 \x01(\x0b\x32\x13.hashsvc.v1.Partner\"m\n\x14UpdatePartnerRequest\x12$\n\x07partner\x18\x01 \x01(\x0b\x32\x13.hashsvc.v1.Partner\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"=\n\x15UpdatePartnerResponse\x12$\n\x07partner\x18\x01 \x01(\x0b\x32\x13.hashsvc.v1.Partner\"\x15\n\x13ListPartnersRequest\"=\n\x14ListPartnersResponse\x12%\n\x08partners\x18\x01 \x03(\x0b\x32\x13.hashsvc.v1.Partner\"f\n\x13\x43reateApiKeyRequest\x12\x0f\n\x07partner\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"S\n\x14\x43reateApiKeyResponse\x12*\n\ncredential\x18\x01 \x01(\x0b\x32\x16.hashsvc.v1.Credential\x12\x0f\n\x07\x61pi_key\x18\x02 \x01(\t\"}\n\x15\x41\x64\x64\x43\x65rtificateRequest\x12\x0f\n\x07partner\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x63\x65rtificate\x18\x04 \x01(\t\"D\n\x16\x41\x64\x64\x43\x65rtificateResponse\x12*\n\ncredential\x18\x01 \x01(\x0b\x32\x16.hashsvc.v1.Credential\"%\n\x17RevokeCredentialRequest\x12\n\n\x02id\x18\x01 \x01(\t\"F\n\x18RevokeCredentialResponse\x12*\n\ncredential\x18\x01 \x01(\x0b\x32\x16.hashsvc.v1.Credential\")\n\x16ListCredentialsRequest\x12\x0f\n\x07partner\x18\x01 \x01(\t\"F\n\x17ListCredentialsResponse\x12+\n\x0b\x63redentials\x18\x01 \x03(\x0b\x32\x16.hashsvc.v1.Credential\"@\n\x17ListAuditRecordsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"`\n\x18ListAuditRecordsResponse\x12\x0f\n\x07records\x18\x01 \x03(\x0c\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0c\n\x04size\x18\x03 \x01(\x03\x12\x0c\n\x04root\x18\x04 \x01(\x0c\"H\n\x16PutSubscriptionRequest\x12.\n\x0csubscription\x18\x01 \x01(\x0b\x32\x18.hashsvc.v1.Subscription\"I\n\x17PutSubscriptionResponse\x12.\n\x0csubscription\x18\x01 \x01(\x0b\x32\x18.hashsvc.v1.Subscription\")\n\x19\x44\x65leteSubscriptionRequest\x12\x0c\n\x04list\x18\x01 \x01(\t\"\x1c\n\x1a\x44\x65leteSubscriptionResponse\"\x1a\n\x18ListSubscriptionsRequest\"L\n\x19ListSubscriptionsResponse\x12/\n\rsubscriptions\x18\x01 \x03(\x0b\x32\x18.hashsvc.v1.Subscription\"#\n\x13\x41\x63\x63\x65ptAlarmsRequest\x12\x0c\n\x04list\x18\x01 \x01(\t\"F\n\x14\x41\x63\x63\x65ptAlarmsResponse\x12.\n\x0csubscription\x18\x01 \x01(\x0b\x32\x18.hashsvc.v1.Subscription*o\n\x0e\x43redentialKind\x12\x1f\n\x1b\x43REDENTIAL_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x43REDENTIAL_KIND_API_KEY\x10\x01\x12\x1f\n\x1b\x43REDENTIAL_KIND_CERTIFICATE\x10\x02\x32\xc9\x08\n\x0c\x41\x64minService\x12T\n\rCreatePartner\x12 .hashsvc.v1.CreatePartnerRequest\x1a!.hashsvc.v1.CreatePartnerResponse\x12T\n\rUpdatePartner\x12 .hashsvc.v1.UpdatePartnerRequest\x1a!.hashsvc.v1.UpdatePartnerResponse\x12Q\n\x0cListPartners\x12\x1f.hashsvc.v1.ListPartnersRequest\x1a .hashsvc.v1.ListPartnersResponse\x12Q\n\x0c\x43reateApiKey\x12\x1f.hashsvc.v1.CreateApiKeyRequest\x1a .hashsvc.v1.CreateApiKeyResponse\x12W\n\x0e\x41\x64\x64\x43\x65rtificate\x12!.hashsvc.v1.AddCertificateRequest\x1a\".hashsvc.v1.AddCertificateResponse\x12]\n\x10RevokeCredential\x12#.hashsvc.v1.RevokeCredentialRequest\x1a$.hashsvc.v1.RevokeCredentialResponse\x12Z\n\x0fListCredentials\x12\".hashsvc.v1.ListCredentialsRequest\x1a#.hashsvc.v1.ListCredentialsResponse\x12]\n\x10ListAuditRecords\x12#.hashsvc.v1.ListAuditRecordsRequest\x1a$.hashsvc.v1.ListAuditRecordsResponse\x12Z\n\x0fPutSubscription\x12\".hashsvc.v1.PutSubscriptionRequest\x1a#.hashsvc.v1.PutSubscriptionResponse\x12\x63\n\x12\x44\x65leteSubscription\x12%.hashsvc.v1.DeleteSubscriptionRequest\x1a&.hashsvc.v1.DeleteSubscriptionResponse\x12`\n\x11ListSubscriptions\x12$.hashsvc.v1.ListSubscriptionsRequest\x1a%.hashsvc.v1.ListSubscriptionsResponse\x12Q\n\x0c\x41\x63\x63\x65ptAlarms\x12\x1f.hashsvc.v1.AcceptAlarmsRequest\x1a .hashsvc.v1.AcceptAlarmsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hashsvc.v1.admin_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CREDENTIALKIND']._serialized_start=1643
-  _globals['_CREDENTIALKIND']._serialized_end=1754
-  _globals['_PARTNER']._serialized_start=113
-  _globals['_PARTNER']._serialized_end=232
-  _globals['_CREDENTIAL']._serialized_start=235
-  _globals['_CREDENTIAL']._serialized_end=480
-  _globals['_CREATEPARTNERREQUEST']._serialized_start=482
-  _globals['_CREATEPARTNERREQUEST']._serialized_end=542
-  _globals['_CREATEPARTNERRESPONSE']._serialized_start=544
-  _globals['_CREATEPARTNERRESPONSE']._serialized_end=605
-  _globals['_UPDATEPARTNERREQUEST']._serialized_start=607
-  _globals['_UPDATEPARTNERREQUEST']._serialized_end=716
-  _globals['_UPDATEPARTNERRESPONSE']._serialized_start=718
-  _globals['_UPDATEPARTNERRESPONSE']._serialized_end=779
-  _globals['_LISTPARTNERSREQUEST']._serialized_start=781
-  _globals['_LISTPARTNERSREQUEST']._serialized_end=802
-  _globals['_LISTPARTNERSRESPONSE']._serialized_start=804
-  _globals['_LISTPARTNERSRESPONSE']._serialized_end=865
-  _globals['_CREATEAPIKEYREQUEST']._serialized_start=867
-  _globals['_CREATEAPIKEYREQUEST']._serialized_end=969
-  _globals['_CREATEAPIKEYRESPONSE']._serialized_start=971
-  _globals['_CREATEAPIKEYRESPONSE']._serialized_end=1054
-  _globals['_ADDCERTIFICATEREQUEST']._serialized_start=1056
-  _globals['_ADDCERTIFICATEREQUEST']._serialized_end=1181
-  _globals['_ADDCERTIFICATERESPONSE']._serialized_start=1183
-  _globals['_ADDCERTIFICATERESPONSE']._serialized_end=1251
-  _globals['_REVOKECREDENTIALREQUEST']._serialized_start=1253
-  _globals['_REVOKECREDENTIALREQUEST']._serialized_end=1290
-  _globals['_REVOKECREDENTIALRESPONSE']._serialized_start=1292
-  _globals['_REVOKECREDENTIALRESPONSE']._serialized_end=1362
-  _globals['_LISTCREDENTIALSREQUEST']._serialized_start=1364
-  _globals['_LISTCREDENTIALSREQUEST']._serialized_end=1405
-  _globals['_LISTCREDENTIALSRESPONSE']._serialized_start=1407
-  _globals['_LISTCREDENTIALSRESPONSE']._serialized_end=1477
-  _globals['_LISTAUDITRECORDSREQUEST']._serialized_start=1479
-  _globals['_LISTAUDITRECORDSREQUEST']._serialized_end=1543
-  _globals['_LISTAUDITRECORDSRESPONSE']._serialized_start=1545
-  _globals['_LISTAUDITRECORDSRESPONSE']._serialized_end=1641
-  _globals['_ADMINSERVICE']._serialized_start=1757
-  _globals['_ADMINSERVICE']._serialized_end=2480
+  _globals['_CREDENTIALKIND']._serialized_start=2111
+  _globals['_CREDENTIALKIND']._serialized_end=2222
+  _globals['_PARTNER']._serialized_start=144
+  _globals['_PARTNER']._serialized_end=263
+  _globals['_CREDENTIAL']._serialized_start=266
+  _globals['_CREDENTIAL']._serialized_end=511
+  _globals['_CREATEPARTNERREQUEST']._serialized_start=513
+  _globals['_CREATEPARTNERREQUEST']._serialized_end=573
+  _globals['_CREATEPARTNERRESPONSE']._serialized_start=575
+  _globals['_CREATEPARTNERRESPONSE']._serialized_end=636
+  _globals['_UPDATEPARTNERREQUEST']._serialized_start=638
+  _globals['_UPDATEPARTNERREQUEST']._serialized_end=747
+  _globals['_UPDATEPARTNERRESPONSE']._serialized_start=749
+  _globals['_UPDATEPARTNERRESPONSE']._serialized_end=810
+  _globals['_LISTPARTNERSREQUEST']._serialized_start=812
+  _globals['_LISTPARTNERSREQUEST']._serialized_end=833
+  _globals['_LISTPARTNERSRESPONSE']._serialized_start=835
+  _globals['_LISTPARTNERSRESPONSE']._serialized_end=896
+  _globals['_CREATEAPIKEYREQUEST']._serialized_start=898
+  _globals['_CREATEAPIKEYREQUEST']._serialized_end=1000
+  _globals['_CREATEAPIKEYRESPONSE']._serialized_start=1002
+  _globals['_CREATEAPIKEYRESPONSE']._serialized_end=1085
+  _globals['_ADDCERTIFICATEREQUEST']._serialized_start=1087
+  _globals['_ADDCERTIFICATEREQUEST']._serialized_end=1212
+  _globals['_ADDCERTIFICATERESPONSE']._serialized_start=1214
+  _globals['_ADDCERTIFICATERESPONSE']._serialized_end=1282
+  _globals['_REVOKECREDENTIALREQUEST']._serialized_start=1284
+  _globals['_REVOKECREDENTIALREQUEST']._serialized_end=1321
+  _globals['_REVOKECREDENTIALRESPONSE']._serialized_start=1323
+  _globals['_REVOKECREDENTIALRESPONSE']._serialized_end=1393
+  _globals['_LISTCREDENTIALSREQUEST']._serialized_start=1395
+  _globals['_LISTCREDENTIALSREQUEST']._serialized_end=1436
+  _globals['_LISTCREDENTIALSRESPONSE']._serialized_start=1438
+  _globals['_LISTCREDENTIALSRESPONSE']._serialized_end=1508
+  _globals['_LISTAUDITRECORDSREQUEST']._serialized_start=1510
+  _globals['_LISTAUDITRECORDSREQUEST']._serialized_end=1574
+  _globals['_LISTAUDITRECORDSRESPONSE']._serialized_start=1576
+  _globals['_LISTAUDITRECORDSRESPONSE']._serialized_end=1672
+  _globals['_PUTSUBSCRIPTIONREQUEST']._serialized_start=1674
+  _globals['_PUTSUBSCRIPTIONREQUEST']._serialized_end=1746
+  _globals['_PUTSUBSCRIPTIONRESPONSE']._serialized_start=1748
+  _globals['_PUTSUBSCRIPTIONRESPONSE']._serialized_end=1821
+  _globals['_DELETESUBSCRIPTIONREQUEST']._serialized_start=1823
+  _globals['_DELETESUBSCRIPTIONREQUEST']._serialized_end=1864
+  _globals['_DELETESUBSCRIPTIONRESPONSE']._serialized_start=1866
+  _globals['_DELETESUBSCRIPTIONRESPONSE']._serialized_end=1894
+  _globals['_LISTSUBSCRIPTIONSREQUEST']._serialized_start=1896
+  _globals['_LISTSUBSCRIPTIONSREQUEST']._serialized_end=1922
+  _globals['_LISTSUBSCRIPTIONSRESPONSE']._serialized_start=1924
+  _globals['_LISTSUBSCRIPTIONSRESPONSE']._serialized_end=2000
+  _globals['_ACCEPTALARMSREQUEST']._serialized_start=2002
+  _globals['_ACCEPTALARMSREQUEST']._serialized_end=2037
+  _globals['_ACCEPTALARMSRESPONSE']._serialized_start=2039
+  _globals['_ACCEPTALARMSRESPONSE']._serialized_end=2109
+  _globals['_ADMINSERVICE']._serialized_start=2225
+  _globals['_ADMINSERVICE']._serialized_end=3322
 # @@protoc_insertion_point(module_scope)

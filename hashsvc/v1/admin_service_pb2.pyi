@@ -2,6 +2,7 @@ import datetime
 
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from hashsvc.v1 import sync_service_pb2 as _sync_service_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -167,3 +168,47 @@ class ListAuditRecordsResponse(_message.Message):
     size: int
     root: bytes
     def __init__(self, records: _Optional[_Iterable[bytes]] = ..., next_page_token: _Optional[str] = ..., size: _Optional[int] = ..., root: _Optional[bytes] = ...) -> None: ...
+
+class PutSubscriptionRequest(_message.Message):
+    __slots__ = ("subscription",)
+    SUBSCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    subscription: _sync_service_pb2.Subscription
+    def __init__(self, subscription: _Optional[_Union[_sync_service_pb2.Subscription, _Mapping]] = ...) -> None: ...
+
+class PutSubscriptionResponse(_message.Message):
+    __slots__ = ("subscription",)
+    SUBSCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    subscription: _sync_service_pb2.Subscription
+    def __init__(self, subscription: _Optional[_Union[_sync_service_pb2.Subscription, _Mapping]] = ...) -> None: ...
+
+class DeleteSubscriptionRequest(_message.Message):
+    __slots__ = ("list",)
+    LIST_FIELD_NUMBER: _ClassVar[int]
+    list: str
+    def __init__(self, list: _Optional[str] = ...) -> None: ...
+
+class DeleteSubscriptionResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListSubscriptionsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListSubscriptionsResponse(_message.Message):
+    __slots__ = ("subscriptions",)
+    SUBSCRIPTIONS_FIELD_NUMBER: _ClassVar[int]
+    subscriptions: _containers.RepeatedCompositeFieldContainer[_sync_service_pb2.Subscription]
+    def __init__(self, subscriptions: _Optional[_Iterable[_Union[_sync_service_pb2.Subscription, _Mapping]]] = ...) -> None: ...
+
+class AcceptAlarmsRequest(_message.Message):
+    __slots__ = ("list",)
+    LIST_FIELD_NUMBER: _ClassVar[int]
+    list: str
+    def __init__(self, list: _Optional[str] = ...) -> None: ...
+
+class AcceptAlarmsResponse(_message.Message):
+    __slots__ = ("subscription",)
+    SUBSCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    subscription: _sync_service_pb2.Subscription
+    def __init__(self, subscription: _Optional[_Union[_sync_service_pb2.Subscription, _Mapping]] = ...) -> None: ...

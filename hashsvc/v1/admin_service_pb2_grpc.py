@@ -79,6 +79,26 @@ class AdminServiceStub(object):
                 request_serializer=hashsvc_dot_v1_dot_admin__service__pb2.ListAuditRecordsRequest.SerializeToString,
                 response_deserializer=hashsvc_dot_v1_dot_admin__service__pb2.ListAuditRecordsResponse.FromString,
                 _registered_method=True)
+        self.PutSubscription = channel.unary_unary(
+                '/hashsvc.v1.AdminService/PutSubscription',
+                request_serializer=hashsvc_dot_v1_dot_admin__service__pb2.PutSubscriptionRequest.SerializeToString,
+                response_deserializer=hashsvc_dot_v1_dot_admin__service__pb2.PutSubscriptionResponse.FromString,
+                _registered_method=True)
+        self.DeleteSubscription = channel.unary_unary(
+                '/hashsvc.v1.AdminService/DeleteSubscription',
+                request_serializer=hashsvc_dot_v1_dot_admin__service__pb2.DeleteSubscriptionRequest.SerializeToString,
+                response_deserializer=hashsvc_dot_v1_dot_admin__service__pb2.DeleteSubscriptionResponse.FromString,
+                _registered_method=True)
+        self.ListSubscriptions = channel.unary_unary(
+                '/hashsvc.v1.AdminService/ListSubscriptions',
+                request_serializer=hashsvc_dot_v1_dot_admin__service__pb2.ListSubscriptionsRequest.SerializeToString,
+                response_deserializer=hashsvc_dot_v1_dot_admin__service__pb2.ListSubscriptionsResponse.FromString,
+                _registered_method=True)
+        self.AcceptAlarms = channel.unary_unary(
+                '/hashsvc.v1.AdminService/AcceptAlarms',
+                request_serializer=hashsvc_dot_v1_dot_admin__service__pb2.AcceptAlarmsRequest.SerializeToString,
+                response_deserializer=hashsvc_dot_v1_dot_admin__service__pb2.AcceptAlarmsResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer(object):
@@ -168,6 +188,43 @@ class AdminServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PutSubscription(self, request, context):
+        """Follows a list of another node, or changes how it is followed. Without a key the source is asked
+        for it: compare what the answer says with what the list's owner says.
+
+        INVALID_ARGUMENT (a field is malformed, or there is neither a source nor a key: correct it),
+        FAILED_PRECONDITION (the list is kept at this node, the key is not one of its keys, or the source
+        cannot be reached: see the message).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteSubscription(self, request, context):
+        """Stops following a list. What was taken in stays, and matches.
+
+        NOT_FOUND (the list is not followed: list them).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSubscriptions(self, request, context):
+        """Lists the lists that are followed, and how each stands.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AcceptAlarms(self, request, context):
+        """Says that somebody has seen to the alarms of a list; it is tried again at once.
+
+        NOT_FOUND (the list is not followed: list them).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -210,6 +267,26 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ListAuditRecords,
                     request_deserializer=hashsvc_dot_v1_dot_admin__service__pb2.ListAuditRecordsRequest.FromString,
                     response_serializer=hashsvc_dot_v1_dot_admin__service__pb2.ListAuditRecordsResponse.SerializeToString,
+            ),
+            'PutSubscription': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutSubscription,
+                    request_deserializer=hashsvc_dot_v1_dot_admin__service__pb2.PutSubscriptionRequest.FromString,
+                    response_serializer=hashsvc_dot_v1_dot_admin__service__pb2.PutSubscriptionResponse.SerializeToString,
+            ),
+            'DeleteSubscription': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteSubscription,
+                    request_deserializer=hashsvc_dot_v1_dot_admin__service__pb2.DeleteSubscriptionRequest.FromString,
+                    response_serializer=hashsvc_dot_v1_dot_admin__service__pb2.DeleteSubscriptionResponse.SerializeToString,
+            ),
+            'ListSubscriptions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSubscriptions,
+                    request_deserializer=hashsvc_dot_v1_dot_admin__service__pb2.ListSubscriptionsRequest.FromString,
+                    response_serializer=hashsvc_dot_v1_dot_admin__service__pb2.ListSubscriptionsResponse.SerializeToString,
+            ),
+            'AcceptAlarms': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcceptAlarms,
+                    request_deserializer=hashsvc_dot_v1_dot_admin__service__pb2.AcceptAlarmsRequest.FromString,
+                    response_serializer=hashsvc_dot_v1_dot_admin__service__pb2.AcceptAlarmsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -433,6 +510,114 @@ class AdminService(object):
             '/hashsvc.v1.AdminService/ListAuditRecords',
             hashsvc_dot_v1_dot_admin__service__pb2.ListAuditRecordsRequest.SerializeToString,
             hashsvc_dot_v1_dot_admin__service__pb2.ListAuditRecordsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutSubscription(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hashsvc.v1.AdminService/PutSubscription',
+            hashsvc_dot_v1_dot_admin__service__pb2.PutSubscriptionRequest.SerializeToString,
+            hashsvc_dot_v1_dot_admin__service__pb2.PutSubscriptionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteSubscription(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hashsvc.v1.AdminService/DeleteSubscription',
+            hashsvc_dot_v1_dot_admin__service__pb2.DeleteSubscriptionRequest.SerializeToString,
+            hashsvc_dot_v1_dot_admin__service__pb2.DeleteSubscriptionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSubscriptions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hashsvc.v1.AdminService/ListSubscriptions',
+            hashsvc_dot_v1_dot_admin__service__pb2.ListSubscriptionsRequest.SerializeToString,
+            hashsvc_dot_v1_dot_admin__service__pb2.ListSubscriptionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcceptAlarms(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hashsvc.v1.AdminService/AcceptAlarms',
+            hashsvc_dot_v1_dot_admin__service__pb2.AcceptAlarmsRequest.SerializeToString,
+            hashsvc_dot_v1_dot_admin__service__pb2.AcceptAlarmsResponse.FromString,
             options,
             channel_credentials,
             insecure,

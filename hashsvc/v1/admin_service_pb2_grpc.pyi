@@ -153,7 +153,71 @@ _AdminServiceListAuditRecordsType = typing_extensions.TypeVar(
     ],
 )
 
-class AdminServiceStub(typing.Generic[_AdminServiceCreatePartnerType, _AdminServiceUpdatePartnerType, _AdminServiceListPartnersType, _AdminServiceCreateApiKeyType, _AdminServiceAddCertificateType, _AdminServiceRevokeCredentialType, _AdminServiceListCredentialsType, _AdminServiceListAuditRecordsType]):
+_AdminServicePutSubscriptionType = typing_extensions.TypeVar(
+    '_AdminServicePutSubscriptionType',
+    grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.PutSubscriptionRequest,
+        hashsvc.v1.admin_service_pb2.PutSubscriptionResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.PutSubscriptionRequest,
+        hashsvc.v1.admin_service_pb2.PutSubscriptionResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.PutSubscriptionRequest,
+        hashsvc.v1.admin_service_pb2.PutSubscriptionResponse,
+    ],
+)
+
+_AdminServiceDeleteSubscriptionType = typing_extensions.TypeVar(
+    '_AdminServiceDeleteSubscriptionType',
+    grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.DeleteSubscriptionRequest,
+        hashsvc.v1.admin_service_pb2.DeleteSubscriptionResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.DeleteSubscriptionRequest,
+        hashsvc.v1.admin_service_pb2.DeleteSubscriptionResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.DeleteSubscriptionRequest,
+        hashsvc.v1.admin_service_pb2.DeleteSubscriptionResponse,
+    ],
+)
+
+_AdminServiceListSubscriptionsType = typing_extensions.TypeVar(
+    '_AdminServiceListSubscriptionsType',
+    grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.ListSubscriptionsRequest,
+        hashsvc.v1.admin_service_pb2.ListSubscriptionsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.ListSubscriptionsRequest,
+        hashsvc.v1.admin_service_pb2.ListSubscriptionsResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.ListSubscriptionsRequest,
+        hashsvc.v1.admin_service_pb2.ListSubscriptionsResponse,
+    ],
+)
+
+_AdminServiceAcceptAlarmsType = typing_extensions.TypeVar(
+    '_AdminServiceAcceptAlarmsType',
+    grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.AcceptAlarmsRequest,
+        hashsvc.v1.admin_service_pb2.AcceptAlarmsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.AcceptAlarmsRequest,
+        hashsvc.v1.admin_service_pb2.AcceptAlarmsResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.AcceptAlarmsRequest,
+        hashsvc.v1.admin_service_pb2.AcceptAlarmsResponse,
+    ],
+)
+
+class AdminServiceStub(typing.Generic[_AdminServiceCreatePartnerType, _AdminServiceUpdatePartnerType, _AdminServiceListPartnersType, _AdminServiceCreateApiKeyType, _AdminServiceAddCertificateType, _AdminServiceRevokeCredentialType, _AdminServiceListCredentialsType, _AdminServiceListAuditRecordsType, _AdminServicePutSubscriptionType, _AdminServiceDeleteSubscriptionType, _AdminServiceListSubscriptionsType, _AdminServiceAcceptAlarmsType]):
     """Manages partners and their credentials. All methods need the role `admin`.
 
     Beside those of each method, all may end with: UNAUTHENTICATED (no credential that counts: give
@@ -195,6 +259,22 @@ class AdminServiceStub(typing.Generic[_AdminServiceCreatePartnerType, _AdminServ
             hashsvc.v1.admin_service_pb2.ListAuditRecordsRequest,
             hashsvc.v1.admin_service_pb2.ListAuditRecordsResponse,
         ],
+        grpc.UnaryUnaryMultiCallable[
+            hashsvc.v1.admin_service_pb2.PutSubscriptionRequest,
+            hashsvc.v1.admin_service_pb2.PutSubscriptionResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            hashsvc.v1.admin_service_pb2.DeleteSubscriptionRequest,
+            hashsvc.v1.admin_service_pb2.DeleteSubscriptionResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            hashsvc.v1.admin_service_pb2.ListSubscriptionsRequest,
+            hashsvc.v1.admin_service_pb2.ListSubscriptionsResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            hashsvc.v1.admin_service_pb2.AcceptAlarmsRequest,
+            hashsvc.v1.admin_service_pb2.AcceptAlarmsResponse,
+        ],
     ], channel: grpc.Channel) -> None: ...
 
     @typing.overload
@@ -230,6 +310,22 @@ class AdminServiceStub(typing.Generic[_AdminServiceCreatePartnerType, _AdminServ
         grpc.aio.UnaryUnaryMultiCallable[
             hashsvc.v1.admin_service_pb2.ListAuditRecordsRequest,
             hashsvc.v1.admin_service_pb2.ListAuditRecordsResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            hashsvc.v1.admin_service_pb2.PutSubscriptionRequest,
+            hashsvc.v1.admin_service_pb2.PutSubscriptionResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            hashsvc.v1.admin_service_pb2.DeleteSubscriptionRequest,
+            hashsvc.v1.admin_service_pb2.DeleteSubscriptionResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            hashsvc.v1.admin_service_pb2.ListSubscriptionsRequest,
+            hashsvc.v1.admin_service_pb2.ListSubscriptionsResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            hashsvc.v1.admin_service_pb2.AcceptAlarmsRequest,
+            hashsvc.v1.admin_service_pb2.AcceptAlarmsResponse,
         ],
     ], channel: grpc.aio.Channel) -> None: ...
 
@@ -287,6 +383,30 @@ class AdminServiceStub(typing.Generic[_AdminServiceCreatePartnerType, _AdminServ
     INVALID_ARGUMENT (the page token is not one of this method's: begin anew).
     """
 
+    PutSubscription: _AdminServicePutSubscriptionType
+    """Follows a list of another node, or changes how it is followed. Without a key the source is asked
+    for it: compare what the answer says with what the list's owner says.
+
+    INVALID_ARGUMENT (a field is malformed, or there is neither a source nor a key: correct it),
+    FAILED_PRECONDITION (the list is kept at this node, the key is not one of its keys, or the source
+    cannot be reached: see the message).
+    """
+
+    DeleteSubscription: _AdminServiceDeleteSubscriptionType
+    """Stops following a list. What was taken in stays, and matches.
+
+    NOT_FOUND (the list is not followed: list them).
+    """
+
+    ListSubscriptions: _AdminServiceListSubscriptionsType
+    """Lists the lists that are followed, and how each stands."""
+
+    AcceptAlarms: _AdminServiceAcceptAlarmsType
+    """Says that somebody has seen to the alarms of a list; it is tried again at once.
+
+    NOT_FOUND (the list is not followed: list them).
+    """
+
 AdminServiceAsyncStub: typing_extensions.TypeAlias = AdminServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         hashsvc.v1.admin_service_pb2.CreatePartnerRequest,
@@ -319,6 +439,22 @@ AdminServiceAsyncStub: typing_extensions.TypeAlias = AdminServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         hashsvc.v1.admin_service_pb2.ListAuditRecordsRequest,
         hashsvc.v1.admin_service_pb2.ListAuditRecordsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.PutSubscriptionRequest,
+        hashsvc.v1.admin_service_pb2.PutSubscriptionResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.DeleteSubscriptionRequest,
+        hashsvc.v1.admin_service_pb2.DeleteSubscriptionResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.ListSubscriptionsRequest,
+        hashsvc.v1.admin_service_pb2.ListSubscriptionsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.AcceptAlarmsRequest,
+        hashsvc.v1.admin_service_pb2.AcceptAlarmsResponse,
     ],
 ]
 
@@ -422,6 +558,50 @@ class AdminServiceServicer(metaclass=abc.ABCMeta):
         The answers carry the head of the log's Merkle tree; keep it, and hold the log against it later.
 
         INVALID_ARGUMENT (the page token is not one of this method's: begin anew).
+        """
+
+    @abc.abstractmethod
+    def PutSubscription(
+        self,
+        request: hashsvc.v1.admin_service_pb2.PutSubscriptionRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[hashsvc.v1.admin_service_pb2.PutSubscriptionResponse, collections.abc.Awaitable[hashsvc.v1.admin_service_pb2.PutSubscriptionResponse]]:
+        """Follows a list of another node, or changes how it is followed. Without a key the source is asked
+        for it: compare what the answer says with what the list's owner says.
+
+        INVALID_ARGUMENT (a field is malformed, or there is neither a source nor a key: correct it),
+        FAILED_PRECONDITION (the list is kept at this node, the key is not one of its keys, or the source
+        cannot be reached: see the message).
+        """
+
+    @abc.abstractmethod
+    def DeleteSubscription(
+        self,
+        request: hashsvc.v1.admin_service_pb2.DeleteSubscriptionRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[hashsvc.v1.admin_service_pb2.DeleteSubscriptionResponse, collections.abc.Awaitable[hashsvc.v1.admin_service_pb2.DeleteSubscriptionResponse]]:
+        """Stops following a list. What was taken in stays, and matches.
+
+        NOT_FOUND (the list is not followed: list them).
+        """
+
+    @abc.abstractmethod
+    def ListSubscriptions(
+        self,
+        request: hashsvc.v1.admin_service_pb2.ListSubscriptionsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[hashsvc.v1.admin_service_pb2.ListSubscriptionsResponse, collections.abc.Awaitable[hashsvc.v1.admin_service_pb2.ListSubscriptionsResponse]]:
+        """Lists the lists that are followed, and how each stands."""
+
+    @abc.abstractmethod
+    def AcceptAlarms(
+        self,
+        request: hashsvc.v1.admin_service_pb2.AcceptAlarmsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[hashsvc.v1.admin_service_pb2.AcceptAlarmsResponse, collections.abc.Awaitable[hashsvc.v1.admin_service_pb2.AcceptAlarmsResponse]]:
+        """Says that somebody has seen to the alarms of a list; it is tried again at once.
+
+        NOT_FOUND (the list is not followed: list them).
         """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -26,29 +26,29 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16hashsvc/v1/types.proto\x12\nhashsvc.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd1\x01\n\x0b\x46ingerprint\x12(\n\talgorithm\x18\x01 \x01(\x0e\x32\x15.hashsvc.v1.Algorithm\x12\r\n\x05value\x18\x02 \x01(\x0c\x12\x14\n\x07quality\x18\x03 \x01(\rH\x00\x88\x01\x01\x12.\n\x0btime_offset\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x08\x64\x65\x63oding\x18\x05 \x01(\x0e\x32\x14.hashsvc.v1.Decoding\x12\x0f\n\x07variant\x18\x06 \x01(\tB\n\n\x08_quality\"\xd1\x01\n\x08HashList\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\"\n\x04kind\x18\x02 \x01(\x0e\x32\x14.hashsvc.v1.ListKind\x12\x0f\n\x07purpose\x18\x03 \x01(\t\x12\x0c\n\x04size\x18\x04 \x01(\x03\x12\x16\n\x0e\x61\x63tive_entries\x18\x05 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07readers\x18\x07 \x03(\t\x12\x1a\n\x12names_contributors\x18\x08 \x01(\x08\"\x82\x04\n\x05\x45ntry\x12\x0c\n\x04name\x18\x01 \x01(\t\x12)\n\nmedia_type\x18\x02 \x01(\x0e\x32\x15.hashsvc.v1.MediaType\x12-\n\x0c\x66ingerprints\x18\x03 \x03(\x0b\x32\x17.hashsvc.v1.Fingerprint\x12\x0e\n\x06labels\x18\x04 \x03(\t\x12\x10\n\x08\x65ntities\x18\x05 \x03(\t\x12 \n\x05\x62\x61sis\x18\x06 \x01(\x0e\x32\x11.hashsvc.v1.Basis\x12&\n\x08severity\x18\x07 \x01(\x0e\x32\x14.hashsvc.v1.Severity\x12\x10\n\x08incident\x18\x08 \x01(\t\x12/\n\x0b\x65xpire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04note\x18\n \x01(\t\x12\x13\n\x0b\x63ontributor\x18\x0b \x01(\t\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rwithdraw_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fwithdraw_reason\x18\x0f \x01(\t\x12\x11\n\tcanary_of\x18\x10 \x01(\t*\xb5\x01\n\tAlgorithm\x12\x19\n\x15\x41LGORITHM_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41LGORITHM_SHA256\x10\x01\x12\x11\n\rALGORITHM_MD5\x10\x02\x12\x12\n\x0e\x41LGORITHM_SHA1\x10\x03\x12\x11\n\rALGORITHM_PDQ\x10\x04\x12\x13\n\x0f\x41LGORITHM_PHASH\x10\x05\x12\x13\n\x0f\x41LGORITHM_DHASH\x10\x06\x12\x13\n\x0f\x41LGORITHM_WHASH\x10\x07*K\n\x08\x44\x65\x63oding\x12\x18\n\x14\x44\x45\x43ODING_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x44\x45\x43ODING_EXACT\x10\x01\x12\x11\n\rDECODING_FAST\x10\x02*S\n\tMediaType\x12\x1a\n\x16MEDIA_TYPE_UNSPECIFIED\x10\x00\x12\x14\n\x10MEDIA_TYPE_IMAGE\x10\x01\x12\x14\n\x10MEDIA_TYPE_VIDEO\x10\x02*\xbb\x01\n\x05\x42\x61sis\x12\x15\n\x11\x42\x41SIS_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x42\x41SIS_PLATFORM_MODERATION\x10\x01\x12\x19\n\x15\x42\x41SIS_TRUSTED_FLAGGER\x10\x02\x12\x1d\n\x19\x42\x41SIS_GOVERNMENT_REFERRAL\x10\x03\x12\x17\n\x13\x42\x41SIS_REMOVAL_ORDER\x10\x04\x12\x15\n\x11\x42\x41SIS_COURT_ORDER\x10\x05\x12\x12\n\x0e\x42\x41SIS_RESEARCH\x10\x06*u\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x10\n\x0cSEVERITY_LOW\x10\x01\x12\x13\n\x0fSEVERITY_MEDIUM\x10\x02\x12\x11\n\rSEVERITY_HIGH\x10\x03\x12\x15\n\x11SEVERITY_CRITICAL\x10\x04*S\n\x08ListKind\x12\x19\n\x15LIST_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fLIST_KIND_KNOWN\x10\x01\x12\x17\n\x13LIST_KIND_EXEMPTION\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16hashsvc/v1/types.proto\x12\nhashsvc.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd1\x01\n\x0b\x46ingerprint\x12(\n\talgorithm\x18\x01 \x01(\x0e\x32\x15.hashsvc.v1.Algorithm\x12\r\n\x05value\x18\x02 \x01(\x0c\x12\x14\n\x07quality\x18\x03 \x01(\rH\x00\x88\x01\x01\x12.\n\x0btime_offset\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x08\x64\x65\x63oding\x18\x05 \x01(\x0e\x32\x14.hashsvc.v1.Decoding\x12\x0f\n\x07variant\x18\x06 \x01(\tB\n\n\x08_quality\"\xde\x01\n\x08HashList\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\"\n\x04kind\x18\x02 \x01(\x0e\x32\x14.hashsvc.v1.ListKind\x12\x0f\n\x07purpose\x18\x03 \x01(\t\x12\x0c\n\x04size\x18\x04 \x01(\x03\x12\x16\n\x0e\x61\x63tive_entries\x18\x05 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07readers\x18\x07 \x03(\t\x12\x1a\n\x12names_contributors\x18\x08 \x01(\x08\x12\x0b\n\x03key\x18\t \x01(\t\"\x82\x04\n\x05\x45ntry\x12\x0c\n\x04name\x18\x01 \x01(\t\x12)\n\nmedia_type\x18\x02 \x01(\x0e\x32\x15.hashsvc.v1.MediaType\x12-\n\x0c\x66ingerprints\x18\x03 \x03(\x0b\x32\x17.hashsvc.v1.Fingerprint\x12\x0e\n\x06labels\x18\x04 \x03(\t\x12\x10\n\x08\x65ntities\x18\x05 \x03(\t\x12 \n\x05\x62\x61sis\x18\x06 \x01(\x0e\x32\x11.hashsvc.v1.Basis\x12&\n\x08severity\x18\x07 \x01(\x0e\x32\x14.hashsvc.v1.Severity\x12\x10\n\x08incident\x18\x08 \x01(\t\x12/\n\x0b\x65xpire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04note\x18\n \x01(\t\x12\x13\n\x0b\x63ontributor\x18\x0b \x01(\t\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rwithdraw_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fwithdraw_reason\x18\x0f \x01(\t\x12\x11\n\tcanary_of\x18\x10 \x01(\t*\xb5\x01\n\tAlgorithm\x12\x19\n\x15\x41LGORITHM_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41LGORITHM_SHA256\x10\x01\x12\x11\n\rALGORITHM_MD5\x10\x02\x12\x12\n\x0e\x41LGORITHM_SHA1\x10\x03\x12\x11\n\rALGORITHM_PDQ\x10\x04\x12\x13\n\x0f\x41LGORITHM_PHASH\x10\x05\x12\x13\n\x0f\x41LGORITHM_DHASH\x10\x06\x12\x13\n\x0f\x41LGORITHM_WHASH\x10\x07*K\n\x08\x44\x65\x63oding\x12\x18\n\x14\x44\x45\x43ODING_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x44\x45\x43ODING_EXACT\x10\x01\x12\x11\n\rDECODING_FAST\x10\x02*S\n\tMediaType\x12\x1a\n\x16MEDIA_TYPE_UNSPECIFIED\x10\x00\x12\x14\n\x10MEDIA_TYPE_IMAGE\x10\x01\x12\x14\n\x10MEDIA_TYPE_VIDEO\x10\x02*\xbb\x01\n\x05\x42\x61sis\x12\x15\n\x11\x42\x41SIS_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x42\x41SIS_PLATFORM_MODERATION\x10\x01\x12\x19\n\x15\x42\x41SIS_TRUSTED_FLAGGER\x10\x02\x12\x1d\n\x19\x42\x41SIS_GOVERNMENT_REFERRAL\x10\x03\x12\x17\n\x13\x42\x41SIS_REMOVAL_ORDER\x10\x04\x12\x15\n\x11\x42\x41SIS_COURT_ORDER\x10\x05\x12\x12\n\x0e\x42\x41SIS_RESEARCH\x10\x06*u\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x10\n\x0cSEVERITY_LOW\x10\x01\x12\x13\n\x0fSEVERITY_MEDIUM\x10\x02\x12\x11\n\rSEVERITY_HIGH\x10\x03\x12\x15\n\x11SEVERITY_CRITICAL\x10\x04*k\n\x08ListKind\x12\x19\n\x15LIST_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fLIST_KIND_KNOWN\x10\x01\x12\x17\n\x13LIST_KIND_EXEMPTION\x10\x02\x12\x16\n\x12LIST_KIND_FEEDBACK\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hashsvc.v1.types_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ALGORITHM']._serialized_start=1045
-  _globals['_ALGORITHM']._serialized_end=1226
-  _globals['_DECODING']._serialized_start=1228
-  _globals['_DECODING']._serialized_end=1303
-  _globals['_MEDIATYPE']._serialized_start=1305
-  _globals['_MEDIATYPE']._serialized_end=1388
-  _globals['_BASIS']._serialized_start=1391
-  _globals['_BASIS']._serialized_end=1578
-  _globals['_SEVERITY']._serialized_start=1580
-  _globals['_SEVERITY']._serialized_end=1697
-  _globals['_LISTKIND']._serialized_start=1699
-  _globals['_LISTKIND']._serialized_end=1782
+  _globals['_ALGORITHM']._serialized_start=1058
+  _globals['_ALGORITHM']._serialized_end=1239
+  _globals['_DECODING']._serialized_start=1241
+  _globals['_DECODING']._serialized_end=1316
+  _globals['_MEDIATYPE']._serialized_start=1318
+  _globals['_MEDIATYPE']._serialized_end=1401
+  _globals['_BASIS']._serialized_start=1404
+  _globals['_BASIS']._serialized_end=1591
+  _globals['_SEVERITY']._serialized_start=1593
+  _globals['_SEVERITY']._serialized_end=1710
+  _globals['_LISTKIND']._serialized_start=1712
+  _globals['_LISTKIND']._serialized_end=1819
   _globals['_FINGERPRINT']._serialized_start=104
   _globals['_FINGERPRINT']._serialized_end=313
   _globals['_HASHLIST']._serialized_start=316
-  _globals['_HASHLIST']._serialized_end=525
-  _globals['_ENTRY']._serialized_start=528
-  _globals['_ENTRY']._serialized_end=1042
+  _globals['_HASHLIST']._serialized_end=538
+  _globals['_ENTRY']._serialized_start=541
+  _globals['_ENTRY']._serialized_end=1055
 # @@protoc_insertion_point(module_scope)

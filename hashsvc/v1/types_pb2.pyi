@@ -57,6 +57,7 @@ class ListKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     LIST_KIND_UNSPECIFIED: _ClassVar[ListKind]
     LIST_KIND_KNOWN: _ClassVar[ListKind]
     LIST_KIND_EXEMPTION: _ClassVar[ListKind]
+    LIST_KIND_FEEDBACK: _ClassVar[ListKind]
 ALGORITHM_UNSPECIFIED: Algorithm
 ALGORITHM_SHA256: Algorithm
 ALGORITHM_MD5: Algorithm
@@ -86,6 +87,7 @@ SEVERITY_CRITICAL: Severity
 LIST_KIND_UNSPECIFIED: ListKind
 LIST_KIND_KNOWN: ListKind
 LIST_KIND_EXEMPTION: ListKind
+LIST_KIND_FEEDBACK: ListKind
 
 class Fingerprint(_message.Message):
     __slots__ = ("algorithm", "value", "quality", "time_offset", "decoding", "variant")
@@ -104,7 +106,7 @@ class Fingerprint(_message.Message):
     def __init__(self, algorithm: _Optional[_Union[Algorithm, str]] = ..., value: _Optional[bytes] = ..., quality: _Optional[int] = ..., time_offset: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., decoding: _Optional[_Union[Decoding, str]] = ..., variant: _Optional[str] = ...) -> None: ...
 
 class HashList(_message.Message):
-    __slots__ = ("name", "kind", "purpose", "size", "active_entries", "create_time", "readers", "names_contributors")
+    __slots__ = ("name", "kind", "purpose", "size", "active_entries", "create_time", "readers", "names_contributors", "key")
     NAME_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     PURPOSE_FIELD_NUMBER: _ClassVar[int]
@@ -113,6 +115,7 @@ class HashList(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     READERS_FIELD_NUMBER: _ClassVar[int]
     NAMES_CONTRIBUTORS_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
     name: str
     kind: ListKind
     purpose: str
@@ -121,7 +124,8 @@ class HashList(_message.Message):
     create_time: _timestamp_pb2.Timestamp
     readers: _containers.RepeatedScalarFieldContainer[str]
     names_contributors: bool
-    def __init__(self, name: _Optional[str] = ..., kind: _Optional[_Union[ListKind, str]] = ..., purpose: _Optional[str] = ..., size: _Optional[int] = ..., active_entries: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., readers: _Optional[_Iterable[str]] = ..., names_contributors: bool = ...) -> None: ...
+    key: str
+    def __init__(self, name: _Optional[str] = ..., kind: _Optional[_Union[ListKind, str]] = ..., purpose: _Optional[str] = ..., size: _Optional[int] = ..., active_entries: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., readers: _Optional[_Iterable[str]] = ..., names_contributors: bool = ..., key: _Optional[str] = ...) -> None: ...
 
 class Entry(_message.Message):
     __slots__ = ("name", "media_type", "fingerprints", "labels", "entities", "basis", "severity", "incident", "expire_time", "note", "contributor", "create_time", "update_time", "withdraw_time", "withdraw_reason", "canary_of")

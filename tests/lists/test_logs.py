@@ -49,7 +49,9 @@ class Books:
 
     def checkpoint(self, name: str = LIST) -> tuple[int, bytes]:
         """The size and root of the newest checkpoint, whose signature is good."""
-        signer, note = self.keys.signer(name), self.store.checkpoint(name)
+        hash_list, note = self.store.get_list(name), self.store.logs.checkpoint(name)
+        assert hash_list is not None
+        signer = self.keys.signer(name, hash_list.key)
         assert signer is not None
         assert note is not None
         found = open_checkpoint(note, signer.verifier, origin=origin(name))
@@ -83,7 +85,7 @@ def test_every_change_is_under_a_signed_checkpoint(books: Books) -> None:
     books.ledger.update_list(LIST, {"purpose": "better"}, request_id="update")
     seen.append(books.checkpoint())
     assert [size for size, _ in seen] == [1, 4, 5, 6, 7]
-    nodes = TileNodes(lambda *at: books.store.read_tile(LIST, *at), seen[-1][0])
+    nodes = TileNodes(lambda *at: books.store.logs.read_tile(LIST, *at), seen[-1][0])
     for (size, root), (later, later_root) in pairwise(seen):
         proof = consistency_proof(nodes, size, later)
         verify_consistency(size, root, later, later_root, proof)
@@ -163,8 +165,8 @@ def test_checkpoints_are_kept_a_step_apart(books: Books) -> None:
 def test_equal_records_have_different_leaves(books: Books) -> None:
     """The salt keeps who has the tree alone from guessing what is in it."""
     books.ledger.create_list("acme/other", ListKind.KNOWN, "for tests", request_id="other")
-    first = books.store.list_records(LIST, 0, 1)[0]
-    second = books.store.list_records("acme/other", 0, 1)[0]
+    first = books.store.logs.list_records(LIST, 0, 1)[0]
+    second = books.store.logs.list_records("acme/other", 0, 1)[0]
     assert first.body == second.body
     assert first.salt != second.salt
     assert record_leaf(first.salt, first.body) != record_leaf(second.salt, second.body)
@@ -176,16 +178,16 @@ def test_a_database_from_before_gets_its_logs(tmp_path: Path) -> None:
     _make_database_of_version_3(path)
     books = Books(f"sqlite:///{path}", tmp_path)
     books.logs.sign_unsigned(books.store)
-    assert books.store.unsigned_lists() == []
+    assert books.store.logs.unsigned_lists() == []
     assert books.checkpoint()[0] == 3
     (found,) = books.store.get_lists(after="", limit=10)
     assert (found.size, found.readers, found.names_contributors) == (3, EVERYONE, False)
-    described, added, _ = books.store.list_records(LIST, 0, 10)
+    described, added, _ = books.store.logs.list_records(LIST, 0, 10)
     assert records.decode(described.body) == ListDescribed(
         ListKind.KNOWN, "for „tests“", EVERYONE, False, NOW
     )
     tree = Frontier()
-    tree.extend([record_leaf(r.salt, r.body) for r in books.store.list_records(LIST, 0, 10)])
+    tree.extend([record_leaf(r.salt, r.body) for r in books.store.logs.list_records(LIST, 0, 10)])
     assert tree.root() == books.checkpoint()[1]
     assert isinstance(records.decode(added.body), EntryAdded)
     entry = books.store.get_entry(LIST, 1)

@@ -14,6 +14,7 @@ from hashsvc.lists import rules
 from hashsvc.model import (
     EVERYONE,
     Algorithm,
+    Change,
     Description,
     EntryAdded,
     EntryAmended,
@@ -25,8 +26,8 @@ from hashsvc.model import (
     MediaType,
 )
 from hashsvc.store import records
+from hashsvc.store.projection import Record
 from hashsvc.store.store import Store
-from hashsvc.store.transaction import Growth, Record
 from tests.harness import NOW, PROPAGANDA, pdq_draft
 from tests.strategies import descriptions, drafts, fingerprints, texts, times
 
@@ -75,7 +76,9 @@ def test_records_are_readable_json() -> None:
     }
 
 
-@pytest.mark.parametrize("wrong", [b'{"v":2}', b'{"v":1,"kind":"else","time":"2026-01-01"}', b"x"])
+@pytest.mark.parametrize(
+    "wrong", [b'{"v":2}', b'{"v":1,"kind":"else","time":"2026-01-01T00:00Z"}', b"x"]
+)
 def test_unknown_records_are_refused(wrong: bytes) -> None:
     """A newer node's record is not guessed at."""
     with pytest.raises(ValueError, match=r"version|kind|unexpected"):
@@ -120,9 +123,12 @@ def test_an_entry_survives_the_store(
         draft = in_record_order(draft)
         change = EntryAdded(draft, "acme", NOW)
         described = ListDescribed(ListKind.KNOWN, "", EVERYONE, False, NOW)
-        log = [Record(one, records.encode(one), bytes(16)) for one in (described, change)]
+        log = [
+            Record(place, one, records.encode(one), bytes(16))
+            for place, one in enumerate[Change]((described, change))
+        ]
         with store.write() as tx:
-            assert tx.append("acme/known", log, Growth((), b"")) == 0
+            tx.append("acme/known", log, None, NOW)
         entry = store.get_entry("acme/known", 1)
         assert entry is not None
         assert EntryDraft(entry.media_type, entry.fingerprints, entry.description) == draft

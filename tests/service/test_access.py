@@ -26,7 +26,12 @@ from hashsvc.errors import ConfigError
 from hashsvc.model import MediaType
 from hashsvc.rpc import access
 from hashsvc.store.store import Store
-from hashsvc.v1 import admin_service_pb2, list_service_pb2, match_service_pb2
+from hashsvc.v1 import (
+    admin_service_pb2,
+    list_service_pb2,
+    match_service_pb2,
+    sync_service_pb2,
+)
 from hashsvc.v1.match_service_pb2_grpc import MatchServiceStub
 from tests.harness import flip, pdq_draft, running_node
 from tests.service.town import PARTNERS, Town, add, check, create, refused, set_up
@@ -34,6 +39,7 @@ from tests.service.town import PARTNERS, Town, add, check, create, refused, set_
 SERVICES: tuple[ServiceDescriptor, ...] = (
     *match_service_pb2.DESCRIPTOR.services_by_name.values(),
     *list_service_pb2.DESCRIPTOR.services_by_name.values(),
+    *sync_service_pb2.DESCRIPTOR.services_by_name.values(),
     *admin_service_pb2.DESCRIPTOR.services_by_name.values(),
     *health_pb2.DESCRIPTOR.services_by_name.values(),
     *reflection_pb2.DESCRIPTOR.services_by_name.values(),

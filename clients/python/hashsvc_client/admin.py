@@ -1,10 +1,12 @@
-"""The administrator's client: partners and their credentials."""
+"""The administrator's client: partners and their credentials, and the lists that are followed."""
 
 from collections.abc import Iterable
 from datetime import datetime
 
 from hashsvc import translate_partners as translate
+from hashsvc import translate_sync
 from hashsvc.model import Credential, Partner
+from hashsvc.model_sync import FollowStatus, Selection
 from hashsvc.v1 import admin_service_pb2 as pb
 from hashsvc.v1.admin_service_pb2_grpc import AdminServiceStub
 from hashsvc_client.connection import Connected, Security
@@ -98,6 +100,44 @@ class AdminClient(Connected):
             if not answer.next_page_token:
                 return records, answer.size, answer.root
             request.page_token = answer.next_page_token
+
+    def follow(
+        self,
+        list_name: str,
+        source: str,
+        *,
+        key: str = "",
+        selection: Selection | None = None,
+        is_paused: bool = False,
+    ) -> FollowStatus:
+        """Follow a list of another node, or change how; without a key the source is asked."""
+        request = pb.PutSubscriptionRequest()
+        one = request.subscription
+        one.list, one.source, one.key, one.paused = list_name, source, key, is_paused
+        one.selection.CopyFrom(translate_sync.selection_to_proto(selection or Selection()))
+        with raised_as_client_errors():
+            answer = self._stub.PutSubscription(request, timeout=self._timeout_s)
+        return translate_sync.status_from_proto(answer.subscription)
+
+    def unfollow(self, list_name: str) -> None:
+        """Stop following a list; what was taken in stays."""
+        request = pb.DeleteSubscriptionRequest(list=list_name)
+        with raised_as_client_errors():
+            self._stub.DeleteSubscription(request, timeout=self._timeout_s)
+
+    def followed(self) -> list[FollowStatus]:
+        """All lists that the node follows, and how each stands."""
+        request = pb.ListSubscriptionsRequest()
+        with raised_as_client_errors():
+            answer = self._stub.ListSubscriptions(request, timeout=self._timeout_s)
+        return [translate_sync.status_from_proto(one) for one in answer.subscriptions]
+
+    def accept_alarms(self, list_name: str) -> FollowStatus:
+        """Say that somebody has seen to what was refused of a list; it is tried again at once."""
+        request = pb.AcceptAlarmsRequest(list=list_name)
+        with raised_as_client_errors():
+            answer = self._stub.AcceptAlarms(request, timeout=self._timeout_s)
+        return translate_sync.status_from_proto(answer.subscription)
 
     def credentials(self, partner: str) -> list[Credential]:
         """All credentials of a partner, the oldest first."""

@@ -1,0 +1,1 @@
+"""Following the lists of other nodes."""

@@ -1,0 +1,282 @@
+"""All lists that a node follows: which, from where, and how each stands."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextvars import Context
+from dataclasses import replace
+from datetime import datetime
+
+from hashsvc.addresses import is_address
+from hashsvc.config import Following
+from hashsvc.errors import InvalidRequest, LogRefused, NoteError, NotFound, PreconditionFailed
+from hashsvc.lists import rules
+from hashsvc.lists.keychain import Keychain
+from hashsvc.lists.keys import Verifier
+from hashsvc.lists.ledger import Ledger
+from hashsvc.lists.logs import SignedLogs, origin
+from hashsvc.lists.replica import Replica
+from hashsvc.model_sync import (
+    Alarm,
+    FollowMessage,
+    FollowState,
+    FollowStatus,
+    Selection,
+    Started,
+    Subscription,
+    Wanted,
+)
+from hashsvc.store.store import Store
+from hashsvc.sync.follower import Follower, Write, alarm_of
+from hashsvc.sync.source import Source, SourceLost
+
+_FIRST_WORD_S = 10.0
+_MOST_SOURCE = 300
+
+
+class Followers:
+    """Starts and stops following. Used on one event loop."""
+
+    def __init__(
+        self,
+        store: Store,
+        ledger: Ledger,
+        logs: SignedLogs,
+        source_of: Callable[[str], Source],
+        *,
+        following: Following,
+        write: Write,
+        now: Callable[[], datetime],
+        refused: Callable[[Alarm], object] = lambda _: None,
+    ) -> None:
+        self._store = store
+        self._ledger = ledger
+        self._logs = logs
+        self._source_of = source_of
+        self._following = following
+        self._write = write
+        self._now = now
+        self._refused = refused
+        self._running: dict[str, tuple[Follower, asyncio.Task[None]]] = {}
+        # Changes to one subscription take turns.
+        self._lock = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Follow all lists that are subscribed to."""
+        for subscription in await self._write(self._store.subscriptions.all):
+            self._start(subscription)
+
+    async def close(self) -> None:
+        """Stop following, in the middle of whatever it is."""
+        for list_name in list(self._running):
+            await self._stop(list_name)
+
+    async def put(
+        self, list_name: str, source: str, key: str, selection: Selection, *, is_paused: bool
+    ) -> FollowStatus:
+        """Follow a list, or change how; without a key the source is asked for it.
+
+        Raises:
+            InvalidRequest: a value is malformed, or there is neither source nor key.
+            PreconditionFailed: the list is kept here, the key is not one of its keys, or the source
+                cannot be reached.
+        """
+        rules.check_list_name(list_name, "subscription.list")
+        if list_name.startswith(f"{rules.RESERVED_PARTNER}/"):
+            raise InvalidRequest.of("subscription.list", "is built in at every node")
+        if source and (not is_address(source) or len(source) > _MOST_SOURCE):
+            raise InvalidRequest.of("subscription.source", "is not HOST:PORT or unix:PATH")
+        if not source and not key:
+            raise InvalidRequest.of("subscription.key", "give the list's key, or a source to ask")
+        async with self._lock:
+            await self._write(self._check_not_home, list_name)
+            before = await self._write(self._store.subscriptions.get, list_name)
+            pinned = key or (before.key if before is not None else "")
+            if pinned:
+                _check_key(pinned, list_name)
+            else:
+                pinned = await self._ask_for_key(list_name, source)
+            subscription = Subscription(
+                list_name,
+                source,
+                pinned,
+                selection,
+                self._now() if before is None else before.create_time,
+                None if before is None else before.verify_time,
+                is_paused,
+            )
+            await self._stop(list_name)
+            await self._write(self._store.subscriptions.save, subscription)
+            self._start(subscription)
+        return await self.status(list_name)
+
+    async def remove(self, list_name: str) -> None:
+        """Stop following a list for good; what was taken in stays.
+
+        Raises:
+            NotFound: it is not followed.
+        """
+        async with self._lock:
+            await self._subscription(list_name)
+            await self._stop(list_name)
+            await self._write(self._store.subscriptions.remove, list_name)
+
+    async def accept_alarms(self, list_name: str) -> FollowStatus:
+        """Note that somebody has seen to what was refused of a list, and try it again now.
+
+        Raises:
+            NotFound: it is not followed.
+        """
+        await self._subscription(list_name)
+        await self._write(self._store.subscriptions.accept_alarms, list_name, self._now())
+        if list_name in self._running:
+            self._running[list_name][0].try_now()
+        return await self.status(list_name)
+
+    async def status(self, list_name: str) -> FollowStatus:
+        """Return how a list stands.
+
+        Raises:
+            NotFound: it is not followed.
+        """
+        subscription = await self._subscription(list_name)
+        status: FollowStatus = await self._write(self._status, subscription)
+        return status
+
+    async def statuses(self) -> list[FollowStatus]:
+        """Return how all lists stand, by name."""
+        found = await self._write(self._store.subscriptions.all)
+        return [await self._write(self._status, one) for one in found]
+
+    def gauges(self) -> list[FollowStatus]:
+        """Return how the lists stand that are followed just now; reads no database."""
+        return [follower.status for follower, _ in list(self._running.values())]
+
+    async def receive(self, list_name: str, messages: AsyncIterator[FollowMessage]) -> FollowStatus:
+        """Take in what a bundle holds of a list, verified as what comes from a node.
+
+        Raises:
+            NotFound: it is not followed.
+            LogRefused: it does not verify; what did before that is applied, an alarm is kept.
+            LogBehind: the bundle is older than what is held.
+        """
+        async with self._lock:
+            subscription = await self._subscription(list_name)
+            await self._stop(list_name)
+            replica = await self._write(self._open, subscription)
+            try:
+                async for message in messages:
+                    await self._write(replica.receive, message)
+                subscription = replace(subscription, verify_time=self._now())
+                await self._write(self._store.subscriptions.save, subscription)
+            except LogRefused as error:
+                alarm = alarm_of(subscription, replica, error, self._now(), source="a bundle")
+                self._refused(alarm)
+                await self._write(self._store.subscriptions.add_alarm, alarm)
+                raise
+            finally:
+                self._start(subscription)
+        return await self.status(list_name)
+
+    def _open(self, subscription: Subscription) -> Replica:
+        return Replica(self._store, self._ledger, subscription.list_name, subscription.key)
+
+    def _start(self, subscription: Subscription) -> None:
+        if subscription.is_paused or not subscription.source:
+            return
+        follower = Follower(
+            subscription,
+            self._source_of(subscription.source),
+            lambda: self._open(subscription),
+            self._store.subscriptions,
+            following=self._following,
+            write=self._write,
+            now=self._now,
+            refused=self._refused,
+        )
+        task = asyncio.get_running_loop().create_task(
+            # Whoever asked for it does not pay for all that follows.
+            follower.run(),
+            context=Context(),
+        )
+        self._running[subscription.list_name] = (follower, task)
+
+    async def _stop(self, list_name: str) -> None:
+        found = self._running.pop(list_name, None)
+        if found is None:
+            return
+        follower, task = found
+        task.cancel()
+        await asyncio.wait([task])
+        verified = follower.status.subscription.verify_time
+        before = await self._write(self._store.subscriptions.get, list_name)
+        if before is not None and verified is not None:
+            await self._write(self._store.subscriptions.save, replace(before, verify_time=verified))
+
+    def _status(self, subscription: Subscription) -> FollowStatus:
+        name = subscription.list_name
+        if name in self._running:
+            status = self._running[name][0].status
+        else:
+            state = FollowState.PAUSED if subscription.is_paused else FollowState.OFFLINE
+            hash_list = self._store.get_list(name)
+            size = 0 if hash_list is None else hash_list.size
+            status = FollowStatus(subscription, state, size, size)
+        alarms = tuple(self._store.subscriptions.alarms(name))
+        return replace(status, ahead=self._store.logs.count_ahead(name), alarms=alarms)
+
+    async def _subscription(self, list_name: str) -> Subscription:
+        found: Subscription | None = await self._write(self._store.subscriptions.get, list_name)
+        if found is None:
+            raise NotFound(
+                f"{list_name} is not followed",
+                reason="SUBSCRIPTION_NOT_FOUND",
+                metadata={"list": list_name},
+            )
+        return found
+
+    def _check_not_home(self, list_name: str) -> None:
+        hash_list = self._store.get_list(list_name)
+        if hash_list is not None and self._logs.is_home(hash_list):
+            raise PreconditionFailed(
+                f"{list_name} is kept at this node",
+                reason="LIST_KEPT_HERE",
+                metadata={"list": list_name},
+            )
+
+    async def _ask_for_key(self, list_name: str, source: str) -> str:
+        """Return the key that a source shows; whoever asked must compare it."""
+        about = {"list": list_name}
+        try:
+            async with asyncio.timeout(_FIRST_WORD_S):
+                wanted = Wanted(list_name, 0, Selection(), is_to_head=True)
+                async for message in self._source_of(source).follow(wanted):
+                    if isinstance(message, Started):
+                        keys = Keychain.read(
+                            origin(list_name), message.first_key, message.rotations
+                        )
+                        return keys.keys[-1][1].encode()
+        except NoteError as error:
+            raise PreconditionFailed(
+                f"the keys that {source} shows are not sound: {error}",
+                reason="LOG_REFUSED",
+                metadata=about,
+            ) from error
+        except (SourceLost, TimeoutError) as error:
+            text = f"{source} does not show the key of {list_name}: {error}"
+            raise PreconditionFailed(text, reason="SOURCE_UNAVAILABLE", metadata=about) from error
+        raise PreconditionFailed(
+            f"{source} does not show the key of {list_name}",
+            reason="SOURCE_UNAVAILABLE",
+            metadata=about,
+        )
+
+
+def _check_key(key: str, list_name: str) -> None:
+    try:
+        verifier = Verifier.decode(key)
+        if verifier.name != origin(list_name):
+            raise NoteError(f"it is one of {verifier.name}, not of {origin(list_name)}")
+    except NoteError as error:
+        raise InvalidRequest.of(
+            "subscription.key", f"is not a key of this list: {error}"
+        ) from error
