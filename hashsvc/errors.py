@@ -222,14 +222,16 @@ class NoteError(VerificationError):
 class LogRefused(VerificationError):
     """What came of a list's log does not verify: nothing of it was applied.
 
-    `offered` is the checkpoint that it came with, if there was one.
+    `offered` is the checkpoint that it came with, if there was one; `held` the one that it
+    contradicts, where that is not the newest that was applied.
     """
 
     reason = "LOG_REFUSED"
 
-    def __init__(self, message: str, *, offered: bytes = b"") -> None:
+    def __init__(self, message: str, *, offered: bytes = b"", held: bytes = b"") -> None:
         super().__init__(message)
         self.offered = offered
+        self.held = held
 
 
 class LogBehind(HashsvcError):

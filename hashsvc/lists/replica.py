@@ -11,7 +11,6 @@ from hashsvc.lists import rules
 from hashsvc.lists.ledger import Ledger
 from hashsvc.lists.logs import tile_rows
 from hashsvc.lists.merkle import HASH_BYTES, tree_root
-from hashsvc.lists.notes import peek_checkpoint
 from hashsvc.lists.tiles import RightEdge, TileNodes
 from hashsvc.lists.verifying import LogVerifier, Verified
 from hashsvc.model import Change, KeyRotated, ListDescribed
@@ -55,13 +54,12 @@ class Replica:
         hash_list = store.get_list(list_name)
         size = 0 if hash_list is None else hash_list.size
         read_tile = partial(store.logs.read_tile, list_name)
-        promises = map(peek_checkpoint, store.logs.promises(list_name))
         self._verifier = LogVerifier(
             list_name,
             pinned,
             RightEdge.read(read_tile, size),
             lambda at: tree_root(TileNodes(read_tile, size), at),
-            promises,
+            store.logs.promises(list_name),
         )
         self._head_size = size
         self._held_note = store.logs.checkpoint(list_name) or b""

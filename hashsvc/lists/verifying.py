@@ -12,7 +12,7 @@ from hashsvc.errors import LogBehind, LogRefused, NoteError, ProofError
 from hashsvc.lists.keychain import Keychain
 from hashsvc.lists.logs import SALT_BYTES, origin, record_leaf
 from hashsvc.lists.merkle import HASH_BYTES, verify_inclusion
-from hashsvc.lists.notes import Checkpoint
+from hashsvc.lists.notes import Checkpoint, peek_checkpoint
 from hashsvc.lists.tiles import RightEdge, Tile
 from hashsvc.model_sync import Ahead, Leaf, Leaves, Signed, Started
 
@@ -51,13 +51,13 @@ class LogVerifier:
         pinned: str,
         edge: RightEdge,
         root_at: Callable[[int], bytes],
-        promises: Iterable[Checkpoint] = (),
+        promises: Iterable[bytes] = (),
     ) -> None:
         self._list_name = list_name
         self._pinned = pinned
         self._edge = edge
         self._root_at = root_at
-        self._promises = {promise.size: promise for promise in promises}
+        self._promises = {peek_checkpoint(note).size: note for note in promises}
         self._keys: Keychain | None = None
         self._pending: list[tuple[Leaf, bytes]] = []
         self._pending_bytes = 0
@@ -157,9 +157,7 @@ class LogVerifier:
             LogRefused: that is not proven.
         """
         checkpoint = self._open(message.note)
-        promised = self._promises.get(checkpoint.size)
-        if promised is not None and promised != checkpoint:
-            raise LogRefused("two checkpoints of one size differ", offered=message.note)
+        self._check_promise(checkpoint, message.note)
         if checkpoint.size < self.size or len(message.salt) != SALT_BYTES:
             raise LogRefused("a record ahead of its turn is malformed", offered=message.note)
         if checkpoint.size == self.size and checkpoint.root != self._edge.root():
@@ -171,26 +169,31 @@ class LogVerifier:
             text = f"a record ahead of its turn is not proven: {error}"
             raise LogRefused(text, offered=message.note) from error
         if checkpoint.size > self.size:
-            self._promises[checkpoint.size] = checkpoint
+            self._promises[checkpoint.size] = message.note
         return checkpoint
 
     def _grown(self, checkpoint: Checkpoint, note: bytes) -> tuple[RightEdge, list[Tile]]:
         """Return the tree with what is pending, and its tiles that change."""
+        self._check_promise(checkpoint, note)
         hashes = [leaf for _, leaf in self._pending]
         edge, tiles = self._edge, dict[tuple[int, int], Tile]()
-        due = {**self._promises, checkpoint.size: checkpoint}
-        for size in sorted(s for s in {*due} if self.size < s <= checkpoint.size):
-            start, end = edge.size - self.size, size - self.size
-            edge, some = edge.append(hashes[start:end])
+        due = {**self._promises, checkpoint.size: note}
+        for size in sorted(size for size in due if self.size < size <= checkpoint.size):
+            edge, some = edge.append(hashes[edge.size - self.size : size - self.size])
             tiles |= {(tile.level, tile.index): tile for tile in some}
-            if edge.root() != due[size].root:
+            if edge.root() != peek_checkpoint(due[size]).root:
                 raise LogRefused(
-                    f"the first {size} records are not those of the checkpoint", offered=note
+                    f"the first {size} records are not those of a checkpoint",
+                    offered=note,
+                    held=self._promises.get(size, b""),
                 )
-            promised = self._promises.get(size)
-            if promised is not None and promised.root != edge.root():
-                raise LogRefused("two checkpoints of one size differ", offered=note)
         return edge, list(tiles.values())
+
+    def _check_promise(self, checkpoint: Checkpoint, note: bytes) -> None:
+        """Refuse a second checkpoint of a size that says something else."""
+        promised = self._promises.get(checkpoint.size)
+        if promised is not None and peek_checkpoint(promised) != checkpoint:
+            raise LogRefused("two checkpoints of one size differ", offered=note, held=promised)
 
     def _open(self, note: bytes) -> Checkpoint:
         try:

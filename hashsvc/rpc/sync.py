@@ -1,36 +1,24 @@
 """The SyncService servicer."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc.aio
 
 from hashsvc import translate_sync as translate
 from hashsvc.config import Limits
-from hashsvc.errors import InvalidRequest, LogBehind
+from hashsvc.errors import InvalidRequest
 from hashsvc.lists import rules
 from hashsvc.lists.feed import Feed, Reader
 from hashsvc.lists.indexer import Indexer
-from hashsvc.lists.notes import peek_checkpoint
-from hashsvc.model_sync import (
-    FollowMessage,
-    Heartbeat,
-    Leaf,
-    Leaves,
-    Rotated,
-    Selection,
-    Signed,
-)
+from hashsvc.model_sync import Heartbeat
 from hashsvc.rpc import access
 from hashsvc.rpc.threads import Threads
+from hashsvc.sync.stream import LogStream
 from hashsvc.v1 import sync_service_pb2 as pb
 from hashsvc.v1.sync_service_pb2_grpc import SyncServiceServicer
 
 Context = grpc.aio.ServicerContext[Any, Any]
-
-_CHUNK_BYTES = 1 << 20
-# Urgent records that are read at once, and that one stream remembers to have sent.
-_URGENT, _MOST_SENT = 100, 20_000
 
 
 class SyncServicer(SyncServiceServicer):
@@ -51,18 +39,17 @@ class SyncServicer(SyncServiceServicer):
         if request.size < 0:
             raise InvalidRequest.of("size", "is negative")
         selection = translate.selection_from_proto(request.selection, "selection")
-        stream = _Stream(self._feed, self._threads, name, request.size, selection)
+        stream = LogStream(self._feed, name, request.size)
+        # Before anything is read: what is committed from now on wakes the stream.
         position = self._indexer.position
-        async for message in stream.start():
-            yield translate.message_to_proto(message)
+        yield translate.message_to_proto(await self._threads.read(stream.start))
         while True:
             # Readers and grants may have changed since.
             access.check_may_see(name)
-            is_at_head = True
-            async for message in stream.more():
-                is_at_head = False
-                yield translate.message_to_proto(message)
-            if not is_at_head:
+            reader = Reader(access.viewer(name), access.visible(), selection)
+            if messages := await self._threads.read(_more, stream, reader):
+                for message in messages:
+                    yield message
                 continue
             if request.to_head:
                 return
@@ -124,76 +111,6 @@ class SyncServicer(SyncServiceServicer):
         return pb.AddCosignatureResponse()
 
 
-class _Stream:
-    """One follower's way through a list's log."""
-
-    def __init__(
-        self, feed: Feed, threads: Threads, list_name: str, size: int, selection: Selection
-    ) -> None:
-        self._feed = feed
-        self._threads = threads
-        self._list = list_name
-        self._selection = selection
-        self._sent: set[int] = set()
-        self._rotations: list[str] = []
-        self.size = size
-
-    async def start(self) -> AsyncIterator[FollowMessage]:
-        """Say where the log stands.
-
-        Raises:
-            LogBehind: this node has less than the follower, and is not the list's home.
-        """
-        started = await self._read(self._feed.started, self._list)
-        head = peek_checkpoint(started.head)
-        if head.size < self.size and not started.is_home:
-            raise LogBehind(
-                f"this node has {head.size:,} records of {self._list}",
-                metadata={"list": self._list},
-            )
-        self._rotations = list(started.rotations)
-        yield started
-
-    async def more(self) -> AsyncIterator[FollowMessage]:
-        """Give what there is now: urgent records, and places up to some checkpoint."""
-        reader = Reader(access.viewer(self._list), access.visible(), self._selection)
-        rotations = await self._read(self._feed.rotations, self._list)
-        for statement in rotations[len(self._rotations) :]:
-            self._rotations.append(statement)
-            yield Rotated(statement)
-        if self.size and len(self._sent) < _MOST_SENT:
-            for urgent in await self._read(
-                self._feed.urgent, self._list, self.size, self._sent, _URGENT, reader
-            ):
-                yield urgent
-        found = await self._read(self._feed.next_checkpoint, self._list, self.size)
-        if found is None:
-            return
-        end, note = found
-        leaves, late = await self._read(self._feed.leaves, self._list, self.size, end, reader)
-        for first, some in _chunks(self.size, leaves):
-            yield Leaves(first, tuple(some))
-        head = peek_checkpoint(await self._read(self._feed.checkpoint, self._list))
-        yield Signed(note, head.size)
-        self.size = end
-        self._sent = {place for place in self._sent if place >= end}
-        if late:
-            everything = Reader(reader.partner, reader.may_see)
-            for one in await self._read(self._feed.ahead, self._list, late, set(), everything):
-                yield one
-
-    async def _read(self, work: Callable[..., Any], *arguments: Any) -> Any:
-        return await self._threads.read(work, *arguments)
-
-
-def _chunks(first: int, leaves: list[Leaf]) -> list[tuple[int, list[Leaf]]]:
-    """Cut places into messages of a sensible size."""
-    chunks: list[tuple[int, list[Leaf]]] = []
-    size = _CHUNK_BYTES
-    for place, leaf in enumerate(leaves, first):
-        if size >= _CHUNK_BYTES:
-            chunks.append((place, []))
-            size = 0
-        chunks[-1][1].append(leaf)
-        size += len(leaf.body) + 64
-    return chunks
+def _more(stream: LogStream, reader: Reader) -> list[pb.FollowResponse]:
+    # Written in the same thread: two thousand records would hold up the event loop.
+    return [translate.message_to_proto(message) for message in stream.more(reader)]

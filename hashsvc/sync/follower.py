@@ -190,7 +190,7 @@ def alarm_of(
         list_name=subscription.list_name,
         source=source or subscription.source,
         reason=str(error),
-        held=replica.held_note,
+        held=error.held or replica.held_note,
         offered=error.offered,
         time=now,
     )
