@@ -31,7 +31,11 @@ class Serving:
                 text=True,
             )
         assert self.process.stdout is not None
+        self.metrics_url = ""
         line = self.process.stdout.readline()
+        if line.startswith("metrics on "):
+            self.metrics_url = line.split()[-1]
+            line = self.process.stdout.readline()
         assert " is ready on " in line, self.log.read_text()
         self.address = line.split()[-1]
 

@@ -108,8 +108,8 @@ class Ledger:
             return {"position": tx.log_size}
 
         content = ("create_list", name, kind, purpose, *chosen, str(names_contributors))
-        answer = self._once(by, request_id, content, apply)
-        return self._learn(name), answer["position"]
+        answer = self._once(by, request_id, content, apply, list_name=name)
+        return self._list(name), answer["position"]
 
     def update_list(
         self, name: str, values: Mapping[str, Any], *, request_id: str, by: str = ""
@@ -137,8 +137,8 @@ class Ledger:
             return {"position": tx.log_size}
 
         content = ("update_list", name, repr(sorted(values.items())))
-        answer = self._once(by, request_id, content, apply)
-        return self._learn(name), answer["position"]
+        answer = self._once(by, request_id, content, apply, list_name=name)
+        return self._list(name), answer["position"]
 
     def add_entries(
         self,
@@ -301,7 +301,7 @@ class Ledger:
             return {"position": tx.log_size}
 
         answer = self._once(by, request_id, ("rotate_key", list_name), apply)
-        return self._learn(list_name), answer["position"]
+        return self._list(list_name), answer["position"]
 
     def now(self) -> datetime:
         """The time, by this node's clock."""
@@ -312,8 +312,8 @@ class Ledger:
         with self._lock:
             with self._store.write() as tx:
                 apply(tx)
+            self._learn(list_name)
             self._follow()
-        self._learn(list_name)
 
     def _once(
         self,
@@ -321,8 +321,13 @@ class Ledger:
         request_id: str,
         content: Sequence[str | bytes],
         apply: Callable[[WriteTransaction], Any],
+        *,
+        list_name: str = "",
     ) -> Any:
-        """Run `apply` in a transaction, or give the answer of its first run."""
+        """Run `apply` in a transaction, or give the answer of its first run.
+
+        `list_name` is a list of which what it says of itself may have changed.
+        """
         rules.check_request_id(request_id)
         # One partner's ids never meet another's.
         key = f"{by}/{request_id}" if by else request_id
@@ -346,6 +351,8 @@ class Ledger:
                 self._logs.forget()
                 raise
             # Durable from here; a crash before the index follows is made good at the next start.
+            if list_name:
+                self._learn(list_name)
             self._follow()
         return answer
 
@@ -368,12 +375,12 @@ class Ledger:
     def _append(self, tx: WriteTransaction, hash_list: HashList, change: Change) -> None:
         self._logs.append(tx, hash_list, [(change, records.encode(change))], change.time)
 
-    def _learn(self, name: str) -> HashList:
-        """Return a list, after its readers have changed."""
-        with self._lock:
-            hash_list = rules.existing_list(self._store.get_list(name), name)
-            self._readers.learn(hash_list)
-        return hash_list
+    def _learn(self, name: str) -> None:
+        """Keep who reads a list now, before those who follow it are woken."""
+        self._readers.learn(self._list(name))
+
+    def _list(self, name: str) -> HashList:
+        return rules.existing_list(self._store.get_list(name), name)
 
     def _get_entry(self, list_name: str, sequence: int, viewer: str | None) -> Entry:
         entry = self._store.get_entry(list_name, sequence, viewer)

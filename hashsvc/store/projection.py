@@ -197,18 +197,25 @@ class Projection:
                 this = sa.and_(one.c.list_id == self._list_id, one.c.place == undone)
                 undo = {"undo_time": to_us(change.time)}
                 self._connection.execute(sa.update(one).where(this).values(undo))
-            case IncidentOpened(incident=incident, title=title):
+            case IncidentOpened(title=title):
                 self._urgent.add(place)
-                self._open[incident] = True
                 times = {"open_time": to_us(change.time), "conclude_time": None}
-                key = list_id | {"incident": incident}
-                put(self._connection, schema.incidents, key, {"title": title} | times)
-            case IncidentConcluded(incident=incident):
-                self._open[incident] = False
-                one = schema.incidents
-                this = sa.and_(one.c.list_id == self._list_id, one.c.incident == incident)
+                self._note_incident(place, change.incident, {"title": title} | times)
+            case IncidentConcluded():
                 end = {"conclude_time": to_us(change.time)}
-                self._connection.execute(sa.update(one).where(this).values(end))
+                self._note_incident(place, change.incident, end)
+
+    def _note_incident(self, place: int, incident: str, values: dict[str, Any]) -> None:
+        """Keep what the latest record about an incident says; one that nobody opened is none."""
+        one = schema.incidents
+        this = sa.and_(one.c.list_id == self._list_id, one.c.incident == incident)
+        before = self._connection.execute(sa.select(one.c.place).where(this)).scalar()
+        self._open.pop(incident, None)
+        if before is None and "open_time" in values:
+            row = values | {"list_id": self._list_id, "incident": incident, "place": place}
+            self._connection.execute(sa.insert(one).values(row))
+        elif before is not None and before < place:
+            self._connection.execute(sa.update(one).where(this).values(values | {"place": place}))
 
     def _note_opinion(self, place: int, change: OpinionGiven) -> None:
         one = schema.opinions

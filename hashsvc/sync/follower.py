@@ -165,10 +165,11 @@ class Follower:
     async def _raise_alarm(self, replica: Replica, error: LogRefused) -> None:
         one = self._subscription
         alarm = alarm_of(one, replica, error, self._now())
-        self._set(FollowState.REFUSED, str(error))
         _log.error("list refused", list=one.list_name, source=one.source, because=str(error))
         self._refused(alarm)
+        # The evidence first: whoever sees the state may ask for it.
         await self._write(self._tables.add_alarm, alarm)
+        self._set(FollowState.REFUSED, str(error))
 
     def _backoff_s(self) -> float:
         self._tries += 1
