@@ -23,6 +23,7 @@ from hashsvc.media import Limits as MediaLimits
 from hashsvc.media.confinement import LAYERS
 from hashsvc.metrics import Metrics
 from hashsvc.model import ListKind
+from hashsvc.private_keys import read_passphrase
 from hashsvc.rpc.access import Gate
 from hashsvc.rpc.admin import AdminServicer
 from hashsvc.rpc.admission import Admission
@@ -95,12 +96,15 @@ class Node:
     async def _start(self) -> None:
         settings = self._settings
         self._lock = lock_folder(settings.data)
+        passphrase = _passphrase(settings)
+        keys = ListKeys(settings.keys_folder, passphrase=passphrase)
+        await self._threads.write(keys.load_all)
         store = self._store = await self._threads.write(Store, settings.store_url)
         quality = settings.matching.min_pdq_quality
         indexer = self._indexer = await self._threads.write(
             Indexer, store, settings.data / "index", min_pdq_quality=quality
         )
-        logs = SignedLogs(ListKeys(settings.keys_folder))
+        logs = SignedLogs(keys)
         await self._threads.write(logs.sign_unsigned, store)
         readers = await self._threads.write(lambda: Readers(store.all_lists()))
         ledger = Ledger(
@@ -239,6 +243,12 @@ class Node:
 def _media_limits(settings: Settings) -> MediaLimits:
     values = settings.decoding.model_dump(exclude={"workers", "require_confinement"})
     return MediaLimits.from_dict(asdict(MediaLimits()) | values)
+
+
+def _passphrase(settings: Settings) -> bytes | None:
+    """Read what the private keys in the data folder are encrypted with."""
+    path = settings.keys_passphrase_file
+    return None if path is None else read_passphrase(path, setting="keys_passphrase_file")
 
 
 def _ensure_test_entries(ledger: Ledger, store: Store) -> None:

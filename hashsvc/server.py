@@ -59,9 +59,7 @@ class Server:
             ("grpc.max_connection_idle_ms", round(limits.max_idle_connection_s * 1000)),
             ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
         ]
-        # Each acceptor has its own: they tell of files that changed once.
-        tls = settings.tls
-        self._credentials = [server_credentials(tls) for _ in range(count) if tls.key]
+        self._credentials = server_credentials(settings.tls, count) if settings.tls.key else []
         self._servers = [grpc.aio.server(options=options) for _ in range(count)]
         self._health = Health()
         self._is_started = False

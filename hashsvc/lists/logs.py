@@ -15,6 +15,7 @@ from hashsvc.errors import ConfigError, PreconditionFailed, ProofError, StoreErr
 from hashsvc.lists.keys import Signer, load_key, save_key
 from hashsvc.lists.merkle import leaf_hash
 from hashsvc.lists.notes import Checkpoint, sign_checkpoint
+from hashsvc.lists.rules import is_name_part
 from hashsvc.lists.tiles import RightEdge, Tile
 from hashsvc.model import Change
 from hashsvc.store.store import Store
@@ -42,6 +43,16 @@ class ListKeys:
         self._folder = folder
         self._passphrase = passphrase
         self._signers: dict[str, Signer] = {}
+
+    def load_all(self) -> None:
+        """Load every key that is here, so that one that cannot be used is found at start.
+
+        Raises:
+            ConfigError: a file cannot be used.
+        """
+        for path in sorted(self._folder.glob("*/*.pem")):
+            if is_name_part(path.parent.name) and is_name_part(path.stem):
+                self.signer(f"{path.parent.name}/{path.stem}")
 
     def signer(self, list_name: str) -> Signer | None:
         """Return the signer of a list; None for one whose key is not here.
