@@ -11,9 +11,11 @@ import structlog
 from hashsvc import testpattern
 from hashsvc.access.audit import AuditLog
 from hashsvc.access.directory import Directory
+from hashsvc.access.signed_head import origin
 from hashsvc.config import Settings, check_addresses
 from hashsvc.errors import ConfigError
 from hashsvc.lists.indexer import Indexer
+from hashsvc.lists.keys import Signer, load_or_make_key
 from hashsvc.lists.ledger import Ledger
 from hashsvc.lists.logs import ListKeys, SignedLogs
 from hashsvc.lists.readers import Readers
@@ -130,7 +132,8 @@ class Node:
                 f"one with `hashsvc partners first-admin ID --data {settings.data}`"
             )
         gate = Gate(directory if settings.authentication else None, readers)
-        audit = await self._threads.write(AuditLog, store.audit)
+        signer = await self._threads.write(_node_signer, settings, store.node_id, passphrase)
+        audit = await self._threads.write(AuditLog, store.audit, signer)
         streams = self._streams = OpenStreams(
             gate, self._admission, max_idle_s=settings.limits.max_idle_stream_s
         )
@@ -249,6 +252,15 @@ def _passphrase(settings: Settings) -> bytes | None:
     """Read what the private keys in the data folder are encrypted with."""
     path = settings.keys_passphrase_file
     return None if path is None else read_passphrase(path, setting="keys_passphrase_file")
+
+
+def _node_signer(settings: Settings, node_id: str, passphrase: bytes | None) -> Signer:
+    """Load the node's own key; the first start makes it."""
+    is_new = not settings.node_key.exists()
+    signer = load_or_make_key(settings.node_key, origin(node_id), passphrase=passphrase)
+    if is_new:
+        _log.info("node key made", key=signer.verifier.encode())
+    return signer
 
 
 def _ensure_test_entries(ledger: Ledger, store: Store) -> None:

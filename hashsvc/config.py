@@ -208,6 +208,11 @@ class Settings(BaseSettings):
         """Where the private keys of this node's lists are."""
         return self.data / "keys" / "lists"
 
+    @property
+    def node_key(self) -> Path:
+        """The node's own private key, which signs the heads of its audit log."""
+        return self.data / "keys" / "node.pem"
+
 
 def load(file: Path | None, flags: Mapping[str, Any]) -> Settings:
     """Return the settings from a TOML file, the environment and command line flags.

@@ -185,6 +185,24 @@ def load_key(path: Path, name: str, *, passphrase: bytes | None = None) -> Signe
     return Signer(name, key)
 
 
+def load_or_make_key(path: Path, name: str, *, passphrase: bytes | None = None) -> Signer:
+    """Return the signer of a name; its key is made if there is no file, and is on the disk then.
+
+    Raises:
+        ConfigError: the file cannot be used, or written.
+        NoteError: the name cannot be one.
+    """
+    if path.exists():
+        return load_key(path, name, passphrase=passphrase)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"cannot make the folder {path.parent}: {error}") from error
+    made = Signer.generate(name)
+    save_key(path, made, passphrase=passphrase)
+    return made
+
+
 def check_name(name: str) -> None:
     """Refuse what cannot be the name of a key.
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from hashsvc.errors import ConfigError, PreconditionFailed, ProofError, StoreError
-from hashsvc.lists.keys import Signer, load_key, save_key
+from hashsvc.errors import PreconditionFailed, ProofError, StoreError
+from hashsvc.lists.keys import Signer, load_key, load_or_make_key
 from hashsvc.lists.merkle import leaf_hash
 from hashsvc.lists.notes import Checkpoint, sign_checkpoint
 from hashsvc.lists.rules import is_name_part
@@ -74,13 +74,9 @@ class ListKeys:
         """
         found = self.signer(list_name)
         if found is None:
-            path = self._path(list_name)
-            try:
-                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            except OSError as error:
-                raise ConfigError(f"cannot make the folder {path.parent}: {error}") from error
-            found = self._signers[list_name] = Signer.generate(origin(list_name))
-            save_key(path, found, passphrase=self._passphrase)
+            found = self._signers[list_name] = load_or_make_key(
+                self._path(list_name), origin(list_name), passphrase=self._passphrase
+            )
         return found
 
     def _path(self, list_name: str) -> Path:

@@ -160,7 +160,8 @@ class AdminServiceServicer(object):
 
     def ListAuditRecords(self, request, context):
         """Lists the records of the audit log, the oldest first: calls that changed something or tried to.
-        The answers carry the head of the log's Merkle tree; keep it, and hold the log against it later.
+        The answers carry the head of the log's Merkle tree, signed by the node; keep it, and hold the log
+        against it later.
 
         INVALID_ARGUMENT (the page token is not one of this method's: begin anew).
         """

@@ -282,7 +282,8 @@ class AdminServiceStub(typing.Generic[_AdminServiceCreatePartnerType, _AdminServ
 
     ListAuditRecords: _AdminServiceListAuditRecordsType
     """Lists the records of the audit log, the oldest first: calls that changed something or tried to.
-    The answers carry the head of the log's Merkle tree; keep it, and hold the log against it later.
+    The answers carry the head of the log's Merkle tree, signed by the node; keep it, and hold the log
+    against it later.
 
     INVALID_ARGUMENT (the page token is not one of this method's: begin anew).
     """
@@ -419,7 +420,8 @@ class AdminServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[hashsvc.v1.admin_service_pb2.ListAuditRecordsResponse, collections.abc.Awaitable[hashsvc.v1.admin_service_pb2.ListAuditRecordsResponse]]:
         """Lists the records of the audit log, the oldest first: calls that changed something or tried to.
-        The answers carry the head of the log's Merkle tree; keep it, and hold the log against it later.
+        The answers carry the head of the log's Merkle tree, signed by the node; keep it, and hold the log
+        against it later.
 
         INVALID_ARGUMENT (the page token is not one of this method's: begin anew).
         """

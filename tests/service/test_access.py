@@ -19,6 +19,7 @@ from grpc_status import rpc_status
 from hashsvc import testpattern, translate
 from hashsvc.access.audit_head import Head, verify
 from hashsvc.access.directory import Directory
+from hashsvc.access.signed_head import open_head
 from hashsvc.app import Node
 from hashsvc.config import load
 from hashsvc.errors import ConfigError
@@ -293,7 +294,9 @@ def audit_records(town: Town) -> list[Any]:
         answer = town.admin.ListAuditRecords(request, **town.by("hub"))
         records += answer.records
         if not answer.next_page_token:
-            verify(records, Head(answer.size, answer.root))
+            head = Head(answer.size, answer.root)
+            verify(records, head)
+            assert open_head(answer.signed_head, answer.verifier_key) == head
             return [json.loads(record) for record in records]
         request.page_token = answer.next_page_token
 

@@ -44,16 +44,17 @@ def refuses(folder: Path, message: str, **flags: Any) -> None:
         pass
 
 
-def test_keys_of_lists_are_encrypted(tmp_path: Path) -> None:
-    """All of them, with the passphrase in the file, whether or not a newline ends it."""
-    data, keys = tmp_path / "data", tmp_path / "data" / "keys" / "lists"
+def test_keys_are_encrypted(tmp_path: Path) -> None:
+    """Those of lists and the node's own; a newline at the end is no part of the passphrase."""
+    data, keys = tmp_path / "data", tmp_path / "data" / "keys"
     given = {"keys_passphrase_file": secret(tmp_path / "passphrase", b"correct horse\n")}
     with running_node(data, **given) as address:
         contribute(address, 1)
-    found = sorted(keys.glob("*/*"))
+    found = sorted(keys.rglob("*.pem"))
     assert [path.relative_to(keys).as_posix() for path in found] == [
-        "acme/known.pem",
-        "hashsvc/test.pem",
+        "lists/acme/known.pem",
+        "lists/hashsvc/test.pem",
+        "node.pem",
     ]
     assert all(b"BEGIN ENCRYPTED PRIVATE KEY" in path.read_bytes() for path in found)
     secret(tmp_path / "passphrase", b"correct horse")
@@ -72,7 +73,7 @@ def test_plain_keys_beside_a_passphrase_are_refused(tmp_path: Path) -> None:
         contribute(address, 1)
     given = {"keys_passphrase_file": secret(tmp_path / "passphrase", b"correct horse")}
     refuses(data, r"known.pem is not encrypted: encrypt it, or leave out", **given)
-    for path in data.glob("keys/lists/*/*.pem"):
+    for path in data.glob("keys/**/*.pem"):
         encrypt(path, b"correct horse")
     with running_node(data, **given) as address:
         contribute(address, 2)
@@ -90,8 +91,11 @@ def test_every_key_is_looked_at_at_start(tmp_path: Path) -> None:
     key.chmod(0o600)
     with running_node(data) as address:
         contribute(address, 2)
-    key.write_bytes(b"nonsense")
-    refuses(data, f"{key} is not a private key in PEM")
+    for path in (key, data / "keys" / "node.pem"):
+        whole = path.read_bytes()
+        path.write_bytes(b"nonsense")
+        refuses(data, f"{path} is not a private key in PEM")
+        path.write_bytes(whole)
 
 
 @pytest.mark.parametrize(
