@@ -242,7 +242,9 @@ class AdminServiceStub(typing.Generic[_AdminServiceCreatePartnerType, _AdminServ
 
     UpdatePartner: _AdminServiceUpdatePartnerType
     """Changes a partner's name or grants, or suspends it: its credentials then do not count, from the
-    moment of the answer on, until it is updated again. Calls that are under way, streams too, go on.
+    moment of the answer on, until it is updated again. Its open streams end with UNAUTHENTICATED when
+    it is suspended, with PERMISSION_DENIED when they lack their role now; other calls that are under
+    way go on.
 
     INVALID_ARGUMENT (a field is malformed: correct it), NOT_FOUND (no such partner: list them).
     """
@@ -269,7 +271,8 @@ class AdminServiceStub(typing.Generic[_AdminServiceCreatePartnerType, _AdminServ
 
     RevokeCredential: _AdminServiceRevokeCredentialType
     """Revokes an API key or a certificate, for good: it does not count from the moment of the answer
-    on. Calls that are under way, streams too, go on. Repeating the call changes nothing.
+    on. Streams that were opened with it end with UNAUTHENTICATED; other calls that are under way go
+    on. Repeating the call changes nothing.
 
     NOT_FOUND (no such credential: list them).
     """
@@ -350,7 +353,9 @@ class AdminServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[hashsvc.v1.admin_service_pb2.UpdatePartnerResponse, collections.abc.Awaitable[hashsvc.v1.admin_service_pb2.UpdatePartnerResponse]]:
         """Changes a partner's name or grants, or suspends it: its credentials then do not count, from the
-        moment of the answer on, until it is updated again. Calls that are under way, streams too, go on.
+        moment of the answer on, until it is updated again. Its open streams end with UNAUTHENTICATED when
+        it is suspended, with PERMISSION_DENIED when they lack their role now; other calls that are under
+        way go on.
 
         INVALID_ARGUMENT (a field is malformed: correct it), NOT_FOUND (no such partner: list them).
         """
@@ -397,7 +402,8 @@ class AdminServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[hashsvc.v1.admin_service_pb2.RevokeCredentialResponse, collections.abc.Awaitable[hashsvc.v1.admin_service_pb2.RevokeCredentialResponse]]:
         """Revokes an API key or a certificate, for good: it does not count from the moment of the answer
-        on. Calls that are under way, streams too, go on. Repeating the call changes nothing.
+        on. Streams that were opened with it end with UNAUTHENTICATED; other calls that are under way go
+        on. Repeating the call changes nothing.
 
         NOT_FOUND (no such credential: list them).
         """
