@@ -72,6 +72,8 @@ class Limits(_Section):
     acceptors: int = Field(default=64, gt=0, le=256)
     """Servers that share the port of a node with authentication, so that a call waits behind few
     others until it is known whose it is."""
+    max_handshake_s: float = Field(default=10, gt=0)
+    """Seconds in which a new connection must have agreed on TLS and HTTP/2; else it is closed."""
     max_idle_connection_s: float = Field(default=900, gt=0)
     """Seconds after which a connection without any call is closed; clients open it again."""
     max_idle_stream_s: float = Field(default=600, gt=0)
