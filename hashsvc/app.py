@@ -11,10 +11,12 @@ import structlog
 from hashsvc import testpattern
 from hashsvc.access.audit import AuditLog
 from hashsvc.access.directory import Directory
+from hashsvc.access.signed_head import origin
 from hashsvc.config import Settings, check_addresses
 from hashsvc.errors import ConfigError
 from hashsvc.lists.feed import Feed
 from hashsvc.lists.indexer import Indexer
+from hashsvc.lists.keys import Signer, load_or_make_key
 from hashsvc.lists.ledger import Ledger
 from hashsvc.lists.logs import ListKeys, SignedLogs
 from hashsvc.lists.readers import Readers
@@ -24,6 +26,7 @@ from hashsvc.media import Limits as MediaLimits
 from hashsvc.media.confinement import LAYERS
 from hashsvc.metrics import Metrics
 from hashsvc.model import ListKind
+from hashsvc.private_keys import read_passphrase
 from hashsvc.rpc.access import Gate
 from hashsvc.rpc.admin import AdminServicer
 from hashsvc.rpc.admission import Admission
@@ -100,12 +103,15 @@ class Node:
     async def _start(self) -> None:
         settings = self._settings
         self._lock = lock_folder(settings.data)
+        passphrase = _passphrase(settings)
+        keys = ListKeys(settings.keys_folder, passphrase=passphrase)
+        await self._threads.write(keys.load_all)
         store = self._store = await self._threads.write(Store, settings.store_url)
         quality = settings.matching.min_pdq_quality
         indexer = self._indexer = await self._threads.write(
             Indexer, store, settings.data / "index", min_pdq_quality=quality
         )
-        logs = SignedLogs(ListKeys(settings.keys_folder))
+        logs = SignedLogs(keys)
         await self._threads.write(logs.sign_unsigned, store)
         readers = await self._threads.write(lambda: Readers(store.all_lists()))
         ledger = Ledger(
@@ -131,7 +137,8 @@ class Node:
                 f"one with `hashsvc partners first-admin ID --data {settings.data}`"
             )
         gate = Gate(directory if settings.authentication else None, readers)
-        audit = await self._threads.write(AuditLog, store.audit)
+        signer = await self._threads.write(_node_signer, settings, store.node_id, passphrase)
+        audit = await self._threads.write(AuditLog, store.audit, signer)
         followers = self._followers = Followers(
             store,
             ledger,
@@ -260,6 +267,21 @@ class Node:
 def _media_limits(settings: Settings) -> MediaLimits:
     values = settings.decoding.model_dump(exclude={"workers", "require_confinement"})
     return MediaLimits.from_dict(asdict(MediaLimits()) | values)
+
+
+def _passphrase(settings: Settings) -> bytes | None:
+    """Read what the private keys in the data folder are encrypted with."""
+    path = settings.keys_passphrase_file
+    return None if path is None else read_passphrase(path, setting="keys_passphrase_file")
+
+
+def _node_signer(settings: Settings, node_id: str, passphrase: bytes | None) -> Signer:
+    """Load the node's own key; the first start makes it."""
+    is_new = not settings.node_key.exists()
+    signer = load_or_make_key(settings.node_key, origin(node_id), passphrase=passphrase)
+    if is_new:
+        _log.info("node key made", key=signer.verifier.encode())
+    return signer
 
 
 def _ensure_test_entries(ledger: Ledger, store: Store) -> None:

@@ -76,6 +76,8 @@ class Limits(_Section):
     acceptors: int = Field(default=64, gt=0, le=256)
     """Servers that share the port of a node with authentication, so that a call waits behind few
     others until it is known whose it is."""
+    max_handshake_s: float = Field(default=10, gt=0)
+    """Seconds in which a new connection must have agreed on TLS and HTTP/2; else it is closed."""
     max_idle_connection_s: float = Field(default=900, gt=0)
     """Seconds after which a connection without any call is closed; clients open it again."""
     max_idle_stream_s: float = Field(default=600, gt=0)
@@ -132,6 +134,9 @@ class Tls(_Section):
     """The node's certificate, with those between it and the root."""
     key: Path | None = None
     """Its private key; only the owner of the file may read it."""
+    key_passphrase_file: Path | None = None
+    """A file, for its owner alone, with the passphrase that the key is encrypted with. It is read
+    at start, and counts for renewed keys too."""
     client_ca: Path | None = None
     """Who signs client certificates. With it a caller without one is turned away."""
 
@@ -212,6 +217,9 @@ class Settings(BaseSettings):
     """HOST:PORT where Prometheus may read `/metrics` over HTTP; empty: nowhere. Loopback only."""
     database_url: str = ""
     """SQLAlchemy URL; empty means an SQLite file in `data`."""
+    keys_passphrase_file: Path | None = None
+    """A file, for its owner alone, with the passphrase that the private keys in `data` are
+    encrypted with. It is read at start. With it, keys that are not encrypted are refused."""
     index_save_s: float = Field(default=60, gt=0)
     """Seconds between saves of the index. After a crash what came since is followed again."""
     drain_s: float = Field(default=10, ge=0)
@@ -238,6 +246,11 @@ class Settings(BaseSettings):
     def keys_folder(self) -> Path:
         """Where the private keys of this node's lists are."""
         return self.data / "keys" / "lists"
+
+    @property
+    def node_key(self) -> Path:
+        """The node's own private key, which signs the heads of its audit log."""
+        return self.data / "keys" / "node.pem"
 
 
 def load(file: Path | None, flags: Mapping[str, Any]) -> Settings:
@@ -284,6 +297,8 @@ def check_addresses(settings: Settings) -> None:
         raise ConfigError("tls: certificate and key go together")
     if tls.client_ca is not None and tls.key is None:
         raise ConfigError("tls: client_ca needs certificate and key")
+    if tls.key_passphrase_file is not None and tls.key is None:
+        raise ConfigError("tls: key_passphrase_file needs certificate and key")
     is_safe = tls.key is not None and settings.authentication
     if not settings.listen.startswith("unix:"):
         _check_address(

@@ -15,9 +15,25 @@ def check_private(path: Path, mode: int) -> None:
     """
     if mode & 0o077:
         raise ConfigError(
-            f"the key {path} is not for its owner alone (its mode is {mode & 0o777:04o}); "
-            f"if nobody has taken it, run: chmod 600 {path}"
+            f"{path} holds a secret, and is not for its owner alone (its mode is "
+            f"{mode & 0o777:04o}); if nobody has taken it, run: chmod 600 {path}"
         )
+
+
+def read_private(path: Path, noun: str, most: int) -> bytes:
+    """Return what a secret's file holds, `most` bytes of it at most; `noun` says what it is.
+
+    Raises:
+        ConfigError: it cannot be read, or others than its owner may use it.
+    """
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            data = file.read(most)
+    except OSError as error:
+        raise ConfigError(f"{noun}: cannot read {path}: {error.strerror}") from error
+    check_private(path, mode)
+    return data
 
 
 def write_private(path: Path, data: bytes) -> None:

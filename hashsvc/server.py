@@ -43,7 +43,6 @@ _REFLECTION = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"]
 _SERVICES = (_MATCH.full_name, _LISTS.full_name, _SYNC.full_name, _ADMIN.full_name)
 _OVERALL = ""
 _KEEPALIVE_MS = 30_000
-_HANDSHAKE_MS = 10_000
 _METADATA_BYTES = 8_192
 
 
@@ -65,11 +64,9 @@ class Server:
             ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
             ("grpc.http2.min_ping_interval_without_data_ms", _KEEPALIVE_MS // 3),
             ("grpc.max_connection_idle_ms", round(limits.max_idle_connection_s * 1000)),
-            ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
+            ("grpc.server_handshake_timeout_ms", round(limits.max_handshake_s * 1000)),
         ]
-        # Each acceptor has its own: they tell of files that changed once.
-        tls = settings.tls
-        self._credentials = [server_credentials(tls) for _ in range(count) if tls.key]
+        self._credentials = server_credentials(settings.tls, count) if settings.tls.key else []
         self._servers = [grpc.aio.server(options=options) for _ in range(count)]
         self._health = Health()
         self._is_started = False

@@ -1,6 +1,8 @@
 """The node's side of TLS: its certificate and key, read anew when their files change."""
 
+import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
@@ -8,64 +10,108 @@ import structlog
 
 from hashsvc.config import Tls
 from hashsvc.errors import ConfigError
-from hashsvc.private_files import check_private
+from hashsvc.private_keys import read_key, read_passphrase, to_pem
+
+_SETTING = "tls.key_passphrase_file"
 
 _log = structlog.get_logger()
 
 
-def server_credentials(tls: Tls) -> grpc.ServerCredentials:
-    """Return what a server's port needs.
+def server_credentials(tls: Tls, count: int) -> list[grpc.ServerCredentials]:
+    """Return what so many servers on one port need; the files are read once for all of them.
 
     Raises:
         ConfigError: a file is missing or not what it should be, or others may read the key.
     """
-    files = [path for path in (tls.key, tls.certificate, tls.client_ca) if path is not None]
-    _check_private(files[0])
-    current = _Files(files)
+    files = _Files(tls)
+    return [_credentials(files) for _ in range(count)]
+
+
+def _credentials(files: "_Files") -> grpc.ServerCredentials:
+    told = files.content
+
+    def if_changed() -> grpc.ServerCertificateConfiguration | None:
+        nonlocal told
+        content = files.now()
+        if content is told:
+            return None
+        told = content
+        return content.configuration()
 
     return grpc.dynamic_ssl_server_credentials(
-        current.configuration(),
+        told.configuration(),
         # None for no change is in gRPC's documentation, and not in its types.
-        current.if_changed,  # type: ignore[arg-type]
-        require_client_authentication=len(files) > 2,
+        if_changed,  # type: ignore[arg-type]
+        require_client_authentication=told.roots is not None,
     )
 
 
-class _Files:
-    """Key, certificate and perhaps CA as they are on disk."""
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What gRPC is told, in PEM; the key is not encrypted any more."""
 
-    def __init__(self, files: Sequence[Path]) -> None:
-        self._files = files
-        self._seen = self._state()
+    key: bytes
+    certificate: bytes
+    roots: bytes | None
 
     def configuration(self) -> grpc.ServerCertificateConfiguration:
-        """Read all."""
-        try:
-            content = [path.read_bytes() for path in self._files]
-        except OSError as error:
-            raise ConfigError(f"tls: cannot read {error.filename}: {error.strerror}") from None
-        key, certificate = content[:2]
-        for path, text in zip(self._files, content, strict=True):
-            if b"-----BEGIN " not in text:
-                raise ConfigError(f"tls: {path} is not in PEM")
-        roots = content[2] if len(content) > 2 else None
-        return grpc.ssl_server_certificate_configuration([(key, certificate)], roots)
+        """Return it as gRPC has it: a new one each time, as a server takes it for its own."""
+        pair = self.key, self.certificate
+        return grpc.ssl_server_certificate_configuration([pair], self.roots)
 
-    def if_changed(self) -> grpc.ServerCertificateConfiguration | None:
-        """Read all if any file is another than before; called at each new connection."""
-        state = self._state()
-        if state == self._seen:
-            return None
+
+class _Files:
+    """Key, certificate and perhaps CA as they are on disk. gRPC asks from threads of its own."""
+
+    def __init__(self, tls: Tls) -> None:
+        self._tls = tls
+        file = tls.key_passphrase_file
+        self._passphrase = None if file is None else read_passphrase(file, setting=_SETTING)
+        self._lock = threading.Lock()
+        self._seen = self._state()
+        self.content = self._read()
+
+    def now(self) -> _Content:
+        """Return what there is, read anew if any file is another than before.
+
+        Called at each new connection; files that cannot be used are told once.
+        """
+        with self._lock:
+            state = self._state()
+            if state != self._seen:
+                self._seen = state
+                try:
+                    self.content = self._read()
+                except ConfigError as error:
+                    _log.error("tls not renewed", because=str(error))
+            return self.content
+
+    def _read(self) -> _Content:
+        key_file, *others = self._paths()
         try:
-            configuration = self.configuration()
+            key = read_key(key_file, passphrase=self._passphrase, setting=_SETTING)
         except ConfigError as error:
-            _log.error("tls not renewed", because=str(error))
-            return None
-        self._seen = state
-        return configuration
+            raise ConfigError(f"tls: {error}") from error
+        certificate, *roots = map(_read_pem, others)
+        # gRPC takes no passphrase.
+        return _Content(to_pem(key, passphrase=None), certificate, roots[0] if roots else None)
+
+    def _paths(self) -> Sequence[Path]:
+        tls = self._tls
+        return [path for path in (tls.key, tls.certificate, tls.client_ca) if path is not None]
 
     def _state(self) -> list[tuple[int, int] | None]:
-        return [_mark(path) for path in self._files]
+        return [_mark(path) for path in self._paths()]
+
+
+def _read_pem(path: Path) -> bytes:
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"tls: cannot read {path}: {error.strerror}") from None
+    if b"-----BEGIN " not in text:
+        raise ConfigError(f"tls: {path} is not in PEM")
+    return text
 
 
 def _mark(path: Path) -> tuple[int, int] | None:
@@ -73,13 +119,5 @@ def _mark(path: Path) -> tuple[int, int] | None:
         facts = path.stat()
     except OSError:
         return None
-    return facts.st_ino, facts.st_mtime_ns
-
-
-def _check_private(path: Path) -> None:
-    """Refuse a key that others than its owner may read."""
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        raise ConfigError(f"tls: cannot read {path}: {error.strerror}") from None
-    check_private(path, mode)
+    # The time of the last change of content or mode.
+    return facts.st_ino, facts.st_ctime_ns

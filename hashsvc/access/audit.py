@@ -2,7 +2,7 @@
 
 A record is JSON with sorted keys. It names partners, lists and entries, and never holds a hash
 value or anything of a user. The records are the leaves of a Merkle tree (RFC 6962): see
-`audit_head.py`.
+`audit_head.py`; its head is signed: `signed_head.py`.
 """
 
 import json
@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from hashsvc.access.audit_head import Head
+from hashsvc.access.signed_head import sign_head
 from hashsvc.errors import ProofError, StoreError
+from hashsvc.lists.keys import Signer
 from hashsvc.lists.merkle import leaf_hash
 from hashsvc.lists.tiles import RightEdge
 from hashsvc.store.audit import AuditTables
@@ -39,14 +41,19 @@ class AuditLog:
     """
 
     def __init__(
-        self, tables: AuditTables, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        tables: AuditTables,
+        signer: Signer,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Open the log.
+        """Open the log, whose heads this signer signs.
 
         Raises:
             StoreError: its records and its tree do not belong together.
         """
         self._tables = tables
+        self._signer = signer
         self._now = now
         self._lock = threading.Lock()
         try:
@@ -72,6 +79,15 @@ class AuditLog:
         """The head of the tree as it is now."""
         edge = self._edge
         return Head(edge.size, edge.root())
+
+    def sign(self, head: Head) -> bytes:
+        """Return a head of this log as a signed note."""
+        return sign_head(head, self._signer)
+
+    @property
+    def verifier_key(self) -> str:
+        """What checks the signatures of heads."""
+        return self._signer.verifier.encode()
 
 
 def _encode(call: Audited, time: datetime) -> bytes:

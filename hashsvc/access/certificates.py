@@ -14,6 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from hashsvc.errors import ConfigError
 from hashsvc.private_files import write_private
+from hashsvc.private_keys import to_pem
 
 _DAYS = 90
 _SKEW = timedelta(minutes=5)
@@ -110,11 +111,7 @@ def _issued(
     certificate = builder.sign(signer, hashes.SHA256())
     return Issued(
         certificate.public_bytes(serialization.Encoding.PEM),
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        ),
+        to_pem(key, passphrase=None),
     )
 
 

@@ -8,25 +8,17 @@ that neither signature can pass for the other.
 import base64
 import binascii
 import hashlib
-import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Self
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    KeySerializationEncryption,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
 
 from hashsvc.errors import ConfigError, NoteError
-from hashsvc.private_files import check_private, draft_beside, sync_folder, write_private
+from hashsvc.private_files import draft_beside, sync_folder, write_private
+from hashsvc.private_keys import read_key, to_pem
 
 KEY_ID_BYTES = 4
 
@@ -34,7 +26,7 @@ MAX_TIME = (1 << 63) - 1
 """The latest time of a cosignature, in seconds since 1970."""
 
 _PUBLIC_KEY_BYTES = 32
-_MAX_FILE_BYTES = 1 << 16
+_SETTING = "keys_passphrase_file"
 _CONTROL = re.compile(r"[\x00-\x1f]")
 
 _P = (1 << 255) - 19
@@ -169,10 +161,7 @@ def save_key(path: Path, signer: Signer, *, passphrase: bytes | None = None) -> 
     Raises:
         ConfigError: there is a file of that name, or it cannot be written.
     """
-    encryption: KeySerializationEncryption = NoEncryption()
-    if passphrase is not None:
-        encryption = BestAvailableEncryption(_checked(passphrase))
-    pem = signer.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+    pem = to_pem(signer.key, passphrase=passphrase)
     draft = draft_beside(path)
     try:
         write_private(draft, pem)
@@ -194,31 +183,28 @@ def load_key(path: Path, name: str, *, passphrase: bytes | None = None) -> Signe
         ConfigError: it cannot be read, others can read it, or it holds no such key.
         NoteError: the name cannot be one.
     """
-    try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode & 0o777
-            pem = file.read(_MAX_FILE_BYTES)
-    except OSError as error:
-        raise ConfigError(f"the key {path} cannot be read: {error.strerror}") from error
-    check_private(path, mode)
-    try:
-        key = load_pem_private_key(pem, None if passphrase is None else _checked(passphrase))
-    except TypeError as error:
-        told = "is encrypted, give its" if passphrase is None else "is not encrypted, give no"
-        raise ConfigError(f"the key {path} {told} passphrase") from error
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise ConfigError(
-            f"{path} is not a private key in PEM (PKCS 8), or this is not its passphrase"
-        ) from error
+    key = read_key(path, passphrase=passphrase, setting=_SETTING)
     if not isinstance(key, Ed25519PrivateKey):
         raise ConfigError(f"the key {path} is not one of Ed25519")
     return Signer(name, key)
 
 
-def _checked(passphrase: bytes) -> bytes:
-    if not passphrase:
-        raise ConfigError("the passphrase of a key is empty")
-    return passphrase
+def load_or_make_key(path: Path, name: str, *, passphrase: bytes | None = None) -> Signer:
+    """Return the signer of a name; its key is made if there is no file, and is on the disk then.
+
+    Raises:
+        ConfigError: the file cannot be used, or written.
+        NoteError: the name cannot be one.
+    """
+    if path.exists():
+        return load_key(path, name, passphrase=passphrase)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"cannot make the folder {path.parent}: {error}") from error
+    made = Signer.generate(name)
+    save_key(path, made, passphrase=passphrase)
+    return made
 
 
 def check_name(name: str) -> None:

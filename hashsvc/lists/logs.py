@@ -12,11 +12,12 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from hashsvc.errors import ConfigError, PreconditionFailed, ProofError, StoreError
+from hashsvc.errors import PreconditionFailed, ProofError, StoreError
 from hashsvc.lists.keychain import Rotation
-from hashsvc.lists.keys import Signer, load_key, save_key
+from hashsvc.lists.keys import Signer, load_key, load_or_make_key, save_key
 from hashsvc.lists.merkle import leaf_hash
 from hashsvc.lists.notes import Checkpoint, sign_checkpoint
+from hashsvc.lists.rules import is_name_part
 from hashsvc.lists.tiles import RightEdge, Tile
 from hashsvc.model import Change, HashList, KeyRotated
 from hashsvc.store import records
@@ -50,6 +51,19 @@ class ListKeys:
         self._passphrase = passphrase
         self._signers: dict[str, dict[str, Signer]] = {}
 
+    def load_all(self) -> None:
+        """Load every key that is here, so that one that cannot be used is found at start.
+
+        Raises:
+            ConfigError: a file cannot be used.
+        """
+        for path in sorted(self._folder.glob("*/*.pem")):
+            name = path.name.partition(".")[0]
+            if is_name_part(path.parent.name) and is_name_part(name):
+                list_name = f"{path.parent.name}/{name}"
+                if list_name not in self._signers:
+                    self._signers[list_name] = self._load(list_name)
+
     def signer(self, list_name: str, key: str) -> Signer | None:
         """Return who signs with a list's public key, given as one word; None if it is not here.
 
@@ -69,9 +83,7 @@ class ListKeys:
             ConfigError: the key's file cannot be used, or written.
         """
         path = self._folder / f"{list_name}.pem"
-        if path.exists():
-            return load_key(path, origin(list_name), passphrase=self._passphrase)
-        return self._save(path, Signer.generate(origin(list_name)))
+        return load_or_make_key(path, origin(list_name), passphrase=self._passphrase)
 
     def next(self, list_name: str) -> Signer:
         """Return who signs with a new key of a list, which is on the disk then.
@@ -81,14 +93,7 @@ class ListKeys:
         """
         signer = Signer.generate(origin(list_name))
         name = f"{list_name}.{signer.verifier.key_id.hex()}.pem"
-        return self._save(self._folder / name, signer)
-
-    def _save(self, path: Path, signer: Signer) -> Signer:
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigError(f"cannot make the folder {path.parent}: {error}") from error
-        save_key(path, signer, passphrase=self._passphrase)
+        save_key(self._folder / name, signer, passphrase=self._passphrase)
         return signer
 
     def _load(self, list_name: str) -> dict[str, Signer]:

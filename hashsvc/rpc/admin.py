@@ -138,6 +138,8 @@ class AdminServicer(AdminServiceServicer):
             next_page_token=page_token("audit", str(last)) if last < head.size else "",
             size=head.size,
             root=head.root,
+            signed_head=self._audit.sign(head),
+            verifier_key=self._audit.verifier_key,
         )
 
     async def PutSubscription(

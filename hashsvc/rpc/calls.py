@@ -7,8 +7,8 @@ gone out.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import aclosing, suppress
 from time import perf_counter
 from types import SimpleNamespace
 from typing import Any
@@ -25,7 +25,7 @@ from hashsvc.rpc import access
 from hashsvc.rpc.access import Gate, Session
 from hashsvc.rpc.admission import Admission
 from hashsvc.rpc.errors import code_name, end_with_status
-from hashsvc.rpc.streams import OpenStreams
+from hashsvc.rpc.streams import OpenStreams, Unheard
 from hashsvc.rpc.turns import Turns
 
 _log = structlog.get_logger()
@@ -139,15 +139,23 @@ class AroundCalls:
         """End a call with the status of what it raised; always raises."""
         # A caller that went away, or whose deadline is over, gets no status.
         if isinstance(error, asyncio.CancelledError | GeneratorExit):
-            self._end(session.method, "CANCELLED", started)
-            task = asyncio.get_running_loop().create_task(self._audit(session, "CANCELLED"))
-            self._keeping.add(task)
-            task.add_done_callback(self._keeping.discard)
+            status = "CANCELLED"
+            if isinstance(error, Unheard):
+                status = code_name(error.because)
+                self._later(_tell_unheard(error.because, session.method, context))
+            self._end(session.method, status, started)
+            self._later(self._audit(session, status))
             raise error
         status = code_name(error)
         self._end(session.method, status, started)
         await self._audit(session, status)
         await end_with_status(error, session.method, context)
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do what the end of a call does not wait for; `settle` does."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._keeping.add(task)
+        task.add_done_callback(self._keeping.discard)
 
     async def _audit(self, session: Session, status: str) -> None:
         """Put a call that changes something, or tried to, into the audit log; before its answer."""
@@ -169,6 +177,12 @@ class AroundCalls:
         """One line: never a hash value, a file name or media."""
         self._metrics.call_ended(name, status, seconds)
         _log.info("call", method=name, status=status, ms=round(seconds * 1000, 2))
+
+
+async def _tell_unheard(error: HashsvcError, method: str, context: Context) -> None:
+    """Put a status behind what a caller has yet to take; done when it has, or the call ends."""
+    with suppress(Exception):
+        await end_with_status(error, method, context)
 
 
 def _at_once(_: str, work: Awaitable[Any]) -> Awaitable[Any]:

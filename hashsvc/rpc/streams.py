@@ -4,7 +4,7 @@ A stream outlives the moment at which its caller was let in. So the credential a
 looked at again before each message, and for all open streams whenever partners or credentials have
 changed and every second (for those that expire); and a stream whose caller neither sends nor takes
 anything for too long is ended, since it holds a place. One that is ended while gRPC waits for its
-caller to take a message gives its place back, but its caller is told nothing.
+caller to take a message gives its place back at once; its caller is told behind that message.
 """
 
 import asyncio
@@ -19,6 +19,14 @@ from hashsvc.rpc.admission import Admission
 
 _LOOK_EVERY_S = 1.0
 _NEVER = float("inf")
+
+
+class Unheard(GeneratorExit):
+    """A stream is ended while its caller takes nothing; `because` is what it is to be told."""
+
+    def __init__(self, because: HashsvcError) -> None:
+        super().__init__(str(because))
+        self.because = because
 
 
 class OpenStreams:
@@ -92,10 +100,15 @@ class _Stream:
         trace: TracebackType | None,
     ) -> None:
         self._streams.all.discard(self)
-        if self._ended_by is not None and isinstance(error, asyncio.CancelledError):
+        if self._ended_by is None:
+            return
+        if isinstance(error, asyncio.CancelledError):
             assert self._task is not None
             self._task.uncancel()
             raise self._ended_by from None
+        # gRPC was sending when the task was cancelled, and so gives up the generator of answers.
+        if isinstance(error, GeneratorExit):
+            raise Unheard(self._ended_by) from None
 
     def waits(self) -> None:
         """It waits for its caller from now on: to send, or to take what is sent to it."""

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import grpc.aio
@@ -11,12 +10,13 @@ from hashsvc import translate_sync as translate
 from hashsvc.config import Peer
 from hashsvc.errors import ConfigError
 from hashsvc.model_sync import FollowMessage, Wanted
-from hashsvc.private_files import check_private
+from hashsvc.private_files import read_private
 from hashsvc.sync.source import SourceLost
 from hashsvc.v1.sync_service_pb2_grpc import SyncServiceStub
 from hashsvc_client.connection import Security, aio_channel
 
-MAX_KEY_BYTES = 1_000
+MAX_KEY_BYTES, MAX_PEM_BYTES = 1_000, 1 << 16
+_KEY_FILE = "peers: api_key_file"
 
 
 class PeerSource:
@@ -66,25 +66,18 @@ def sources(peers: Sequence[Peer], *, silence_s: float) -> Callable[[str], PeerS
 
 
 def _security(peer: Peer) -> Security:
-    key = "" if peer.api_key_file is None else _secret(peer.api_key_file)
+    api_key = ""
+    if peer.api_key_file is not None:
+        api_key = read_private(peer.api_key_file, _KEY_FILE, MAX_KEY_BYTES).decode(
+            "ascii", "replace"
+        )
     if peer.key is not None:
-        _check_private(peer.key)
+        # gRPC reads it by itself; here it is only looked at.
+        read_private(peer.key, "peers: key", MAX_PEM_BYTES)
     return Security(
-        api_key=key, tls=peer.tls, ca=peer.ca, certificate=peer.certificate, key=peer.key
+        api_key=api_key.strip(),
+        tls=peer.tls,
+        ca=peer.ca,
+        certificate=peer.certificate,
+        key=peer.key,
     )
-
-
-def _secret(path: Path) -> str:
-    _check_private(path)
-    try:
-        return path.read_text(encoding="ascii")[:MAX_KEY_BYTES].strip()
-    except (OSError, UnicodeError) as error:
-        raise ConfigError(f"peers: cannot read {path}: {error}") from None
-
-
-def _check_private(path: Path) -> None:
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        raise ConfigError(f"peers: cannot read {path}: {error.strerror}") from None
-    check_private(path, mode)

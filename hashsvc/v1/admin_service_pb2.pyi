@@ -158,16 +158,20 @@ class ListAuditRecordsRequest(_message.Message):
     def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class ListAuditRecordsResponse(_message.Message):
-    __slots__ = ("records", "next_page_token", "size", "root")
+    __slots__ = ("records", "next_page_token", "size", "root", "signed_head", "verifier_key")
     RECORDS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     SIZE_FIELD_NUMBER: _ClassVar[int]
     ROOT_FIELD_NUMBER: _ClassVar[int]
+    SIGNED_HEAD_FIELD_NUMBER: _ClassVar[int]
+    VERIFIER_KEY_FIELD_NUMBER: _ClassVar[int]
     records: _containers.RepeatedScalarFieldContainer[bytes]
     next_page_token: str
     size: int
     root: bytes
-    def __init__(self, records: _Optional[_Iterable[bytes]] = ..., next_page_token: _Optional[str] = ..., size: _Optional[int] = ..., root: _Optional[bytes] = ...) -> None: ...
+    signed_head: bytes
+    verifier_key: str
+    def __init__(self, records: _Optional[_Iterable[bytes]] = ..., next_page_token: _Optional[str] = ..., size: _Optional[int] = ..., root: _Optional[bytes] = ..., signed_head: _Optional[bytes] = ..., verifier_key: _Optional[str] = ...) -> None: ...
 
 class PutSubscriptionRequest(_message.Message):
     __slots__ = ("subscription",)

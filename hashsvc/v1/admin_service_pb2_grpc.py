@@ -121,7 +121,9 @@ class AdminServiceServicer(object):
 
     def UpdatePartner(self, request, context):
         """Changes a partner's name or grants, or suspends it: its credentials then do not count, from the
-        moment of the answer on, until it is updated again. Calls that are under way, streams too, go on.
+        moment of the answer on, until it is updated again. Its open streams end with UNAUTHENTICATED when
+        it is suspended, with PERMISSION_DENIED when they lack their role now; other calls that are under
+        way go on.
 
         INVALID_ARGUMENT (a field is malformed: correct it), NOT_FOUND (no such partner: list them).
         """
@@ -161,7 +163,8 @@ class AdminServiceServicer(object):
 
     def RevokeCredential(self, request, context):
         """Revokes an API key or a certificate, for good: it does not count from the moment of the answer
-        on. Calls that are under way, streams too, go on. Repeating the call changes nothing.
+        on. Streams that were opened with it end with UNAUTHENTICATED; other calls that are under way go
+        on. Repeating the call changes nothing.
 
         NOT_FOUND (no such credential: list them).
         """
@@ -180,7 +183,8 @@ class AdminServiceServicer(object):
 
     def ListAuditRecords(self, request, context):
         """Lists the records of the audit log, the oldest first: calls that changed something or tried to.
-        The answers carry the head of the log's Merkle tree; keep it, and hold the log against it later.
+        The answers carry the head of the log's Merkle tree, signed by the node; keep it, and hold the log
+        against it later.
 
         INVALID_ARGUMENT (the page token is not one of this method's: begin anew).
         """

@@ -338,7 +338,9 @@ class AdminServiceStub(typing.Generic[_AdminServiceCreatePartnerType, _AdminServ
 
     UpdatePartner: _AdminServiceUpdatePartnerType
     """Changes a partner's name or grants, or suspends it: its credentials then do not count, from the
-    moment of the answer on, until it is updated again. Calls that are under way, streams too, go on.
+    moment of the answer on, until it is updated again. Its open streams end with UNAUTHENTICATED when
+    it is suspended, with PERMISSION_DENIED when they lack their role now; other calls that are under
+    way go on.
 
     INVALID_ARGUMENT (a field is malformed: correct it), NOT_FOUND (no such partner: list them).
     """
@@ -365,7 +367,8 @@ class AdminServiceStub(typing.Generic[_AdminServiceCreatePartnerType, _AdminServ
 
     RevokeCredential: _AdminServiceRevokeCredentialType
     """Revokes an API key or a certificate, for good: it does not count from the moment of the answer
-    on. Calls that are under way, streams too, go on. Repeating the call changes nothing.
+    on. Streams that were opened with it end with UNAUTHENTICATED; other calls that are under way go
+    on. Repeating the call changes nothing.
 
     NOT_FOUND (no such credential: list them).
     """
@@ -378,7 +381,8 @@ class AdminServiceStub(typing.Generic[_AdminServiceCreatePartnerType, _AdminServ
 
     ListAuditRecords: _AdminServiceListAuditRecordsType
     """Lists the records of the audit log, the oldest first: calls that changed something or tried to.
-    The answers carry the head of the log's Merkle tree; keep it, and hold the log against it later.
+    The answers carry the head of the log's Merkle tree, signed by the node; keep it, and hold the log
+    against it later.
 
     INVALID_ARGUMENT (the page token is not one of this method's: begin anew).
     """
@@ -485,7 +489,9 @@ class AdminServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[hashsvc.v1.admin_service_pb2.UpdatePartnerResponse, collections.abc.Awaitable[hashsvc.v1.admin_service_pb2.UpdatePartnerResponse]]:
         """Changes a partner's name or grants, or suspends it: its credentials then do not count, from the
-        moment of the answer on, until it is updated again. Calls that are under way, streams too, go on.
+        moment of the answer on, until it is updated again. Its open streams end with UNAUTHENTICATED when
+        it is suspended, with PERMISSION_DENIED when they lack their role now; other calls that are under
+        way go on.
 
         INVALID_ARGUMENT (a field is malformed: correct it), NOT_FOUND (no such partner: list them).
         """
@@ -532,7 +538,8 @@ class AdminServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[hashsvc.v1.admin_service_pb2.RevokeCredentialResponse, collections.abc.Awaitable[hashsvc.v1.admin_service_pb2.RevokeCredentialResponse]]:
         """Revokes an API key or a certificate, for good: it does not count from the moment of the answer
-        on. Calls that are under way, streams too, go on. Repeating the call changes nothing.
+        on. Streams that were opened with it end with UNAUTHENTICATED; other calls that are under way go
+        on. Repeating the call changes nothing.
 
         NOT_FOUND (no such credential: list them).
         """
@@ -555,7 +562,8 @@ class AdminServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[hashsvc.v1.admin_service_pb2.ListAuditRecordsResponse, collections.abc.Awaitable[hashsvc.v1.admin_service_pb2.ListAuditRecordsResponse]]:
         """Lists the records of the audit log, the oldest first: calls that changed something or tried to.
-        The answers carry the head of the log's Merkle tree; keep it, and hold the log against it later.
+        The answers carry the head of the log's Merkle tree, signed by the node; keep it, and hold the log
+        against it later.
 
         INVALID_ARGUMENT (the page token is not one of this method's: begin anew).
         """

@@ -10,7 +10,9 @@ import sqlalchemy as sa
 
 from hashsvc.access.audit import Audited, AuditLog
 from hashsvc.access.audit_head import Head, verify
-from hashsvc.errors import ProofError, StoreError
+from hashsvc.access.signed_head import open_head, origin
+from hashsvc.errors import NoteError, ProofError, StoreError
+from hashsvc.lists.keys import Signer
 from hashsvc.lists.merkle import EMPTY_ROOT
 from hashsvc.store import schema
 from hashsvc.store.store import Store
@@ -20,6 +22,8 @@ from tests.lists.conftest import store_url
 __all__ = ["store_url"]
 
 CALL = Audited("acme", "aaaaaaaa", "ipv4:127.0.0.1:5", "/x/Y", "OK", {"list": "acme/known"})
+
+SIGNER = Signer.generate(origin("aaaaaaaa"))
 
 
 @pytest.fixture
@@ -32,7 +36,7 @@ def store(store_url: str) -> Iterator[Store]:
 
 def open_log(store: Store) -> AuditLog:
     """The log, as a start opens it."""
-    return AuditLog(store.audit, now=lambda: NOW)
+    return AuditLog(store.audit, SIGNER, now=lambda: NOW)
 
 
 def test_records_say_who_did_what(store: Store) -> None:
@@ -77,6 +81,24 @@ def test_every_head_holds_for_what_was_there(store: Store) -> None:
             verify([*records[: head.size - 1], b"{}"], head)
     with pytest.raises(ProofError, match="not those of this head"):
         verify([records[1], records[0], *records[2:]], heads[5])
+
+
+def test_heads_are_signed(store: Store) -> None:
+    """A note opens with the log's key as that head; a changed one, or another key, does not."""
+    log = open_log(store)
+    for _ in range(3):
+        head = log.head
+        note = log.sign(head)
+        assert note.startswith(b"hashsvc/nodes/aaaaaaaa/audit\n%d\n" % head.size)
+        assert open_head(note, log.verifier_key) == head
+        log.append(CALL)
+    with pytest.raises(NoteError, match="is not good"):
+        open_head(note.replace(b"\n2\n", b"\n1\n"), log.verifier_key)
+    for other in (SIGNER.name, "hashsvc/nodes/bbbbbbbb/audit"):
+        with pytest.raises(NoteError, match="not signed by a known key"):
+            open_head(note, Signer.generate(other).verifier.encode())
+    with pytest.raises(NoteError, match="not a verifier key"):
+        open_head(note, "nonsense")
 
 
 def test_writers_take_turns(store: Store) -> None:

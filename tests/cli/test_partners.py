@@ -1,13 +1,15 @@
 """Partners, keys and certificates on the command line, from the first admin on."""
 
+import base64
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from hashsvc.errors import ConfigError
+from hashsvc.lists.keys import Signer
 from hashsvc_client import Client, RequestRefused, Security
-from tests.harness import pdq_draft
+from tests.harness import pdq_draft, running_node
 from tests.processes import hashsvc, objects, serving
 
 
@@ -94,6 +96,47 @@ def test_the_audit_log_can_be_kept_and_held_against_a_head(
     done = hashsvc("audit", "verify", file, size, root)
     assert done.returncode == 1
     assert "not those of this head" in done.stderr
+
+
+def test_signed_heads_can_be_kept(tmp_path: Path, key: str) -> None:
+    """With the node's key they hold an export, after a start too; another node's key does not."""
+    heads = [tmp_path / "first", tmp_path / "second"]
+    told: list[str] = []
+    for head in heads:
+        with running_node(tmp_path / "data", authentication=True) as address:
+            given = environment(address, key)
+            run(address, key, "partners", "add", head.name)
+            known = ("--key", told[0]) if told else ()
+            done = hashsvc("audit", "export", "--head", head, *known, env=given)
+            assert done.returncode == 0, done.stderr
+            signed, last = done.stderr.splitlines()
+            told.append(signed.removeprefix("signed by "))
+            size, root = last.split()[-2:]
+            assert head.read_text().splitlines()[1:3] == [
+                size,
+                base64.b64encode(bytes.fromhex(root)).decode(),
+            ]
+            other = Signer.generate("hashsvc/nodes/x/audit").verifier.encode()
+            for arguments, message in (
+                (("--head", head), "already"),
+                (("--key", other), "not signed by a known key"),
+            ):
+                again = hashsvc("audit", "export", *arguments, env=given)
+                assert (again.returncode, again.stdout) == (1, "")
+                assert message in again.stderr
+    assert told[0] == told[1]
+    export = tmp_path / "audit.jsonl"
+    export.write_text(done.stdout)
+    for head in heads:
+        done = hashsvc("audit", "verify", export, "--head", head, "--key", told[0])
+        assert done.returncode == 0, done.stderr
+    export.write_text(export.read_text().replace("second", "third"))
+    for head, fits in zip(heads, (True, False), strict=True):
+        done = hashsvc("audit", "verify", export, "--head", head, "--key", told[0])
+        assert (done.returncode == 0) is fits
+    assert "not those of this head" in done.stderr
+    for wrong in ((), ("--head", heads[0]), ("1", "aa", "--key", told[0]), ("1",)):
+        assert hashsvc("audit", "verify", export, *wrong).returncode == 2
 
 
 def test_a_key_is_shown_alone_on_stdout(server: str, key: str) -> None:

@@ -649,7 +649,7 @@ def test_keys_that_cannot_be_loaded_say_why(tmp_path: Path) -> None:
         (plain, b"x", "is not encrypted"),
         (plain, b"", "empty"),
         (locked, None, "is encrypted"),
-        (locked, b"wrong", "not its passphrase"),
+        (locked, b"wrong", "has not its passphrase"),
         (other, None, "not one of Ed25519"),
         (junk, None, "not a private key in PEM"),
         (tmp_path / "none", None, "No such file"),

@@ -17,9 +17,9 @@ from grpc_reflection.v1alpha import reflection_pb2
 from grpc_status import rpc_status
 
 from hashsvc import testpattern, translate
-from hashsvc.access import certificates
 from hashsvc.access.audit_head import Head, verify
 from hashsvc.access.directory import Directory
+from hashsvc.access.signed_head import open_head
 from hashsvc.app import Node
 from hashsvc.config import load
 from hashsvc.errors import ConfigError
@@ -34,6 +34,7 @@ from hashsvc.v1 import (
 )
 from hashsvc.v1.match_service_pb2_grpc import MatchServiceStub
 from tests.harness import flip, pdq_draft, running_node
+from tests.service.tls_files import Tls, health
 from tests.service.town import PARTNERS, Town, add, check, create, refused, set_up
 
 SERVICES: tuple[ServiceDescriptor, ...] = (
@@ -299,7 +300,9 @@ def audit_records(town: Town) -> list[Any]:
         answer = town.admin.ListAuditRecords(request, **town.by("hub"))
         records += answer.records
         if not answer.next_page_token:
-            verify(records, Head(answer.size, answer.root))
+            head = Head(answer.size, answer.root)
+            verify(records, head)
+            assert open_head(answer.signed_head, answer.verifier_key) == head
             return [json.loads(record) for record in records]
         request.page_token = answer.next_page_token
 
@@ -342,24 +345,6 @@ def test_one_partner_leaves_places_and_time_for_others(tmp_path: Path) -> None:
         assert refused(flood) is grpc.StatusCode.RESOURCE_EXHAUSTED
         town.match.Check(check(1), **town.by("bolt"))
         town.channel.close()
-
-
-class Tls:
-    """Files of an authority, a node and two clients."""
-
-    def __init__(self, folder: Path) -> None:
-        authority = certificates.make_authority()
-        self.ca, _ = certificates.write(folder, "ca", authority)
-        node = certificates.issue(authority, "node", ("localhost", "127.0.0.1"), is_client=False)
-        self.certificate, self.key = certificates.write(folder, "node", node)
-        self.clients = [
-            certificates.issue(authority, name, (), is_client=True) for name in ("acme", "stranger")
-        ]
-
-    def settings(self, *, client_ca: bool) -> dict[str, Path]:
-        """The section `tls`."""
-        files = {"certificate": self.certificate, "key": self.key}
-        return files | ({"client_ca": self.ca} if client_ca else {})
 
 
 def test_tls_with_keys(tmp_path: Path) -> None:
@@ -408,20 +393,11 @@ def test_a_renewed_certificate_counts_for_the_next_connection(tmp_path: Path) ->
     tls, renewed = Tls(tmp_path / "tls"), Tls(tmp_path / "renewed")
     flags = {"tls": tls.settings(client_ca=False)}
     with running_node(tmp_path / "data", listen="localhost:0", **flags) as address:
-
-        def health(ca: Path) -> int:
-            # An option of its own keeps gRPC from sharing connections between channels.
-            options = [("grpc.use_local_subchannel_pool", 1)]
-            credentials = grpc.ssl_channel_credentials(ca.read_bytes())
-            with grpc.secure_channel(address, credentials, options) as channel:
-                stub = health_pb2_grpc.HealthStub(channel)
-                return int(stub.Check(health_pb2.HealthCheckRequest(), timeout=10).status)
-
-        assert health(tls.ca) == 1
+        assert health(address, tls.ca) == 1
         for old, new in ((tls.key, renewed.key), (tls.certificate, renewed.certificate)):
             new.replace(old)
-        assert refused(lambda: health(tls.ca)) is grpc.StatusCode.UNAVAILABLE
-        assert health(renewed.ca) == 1
+        assert refused(lambda: health(address, tls.ca)) is grpc.StatusCode.UNAVAILABLE
+        assert health(address, renewed.ca) == 1
 
 
 def test_settings_that_are_not_safe(tmp_path: Path) -> None:
@@ -442,7 +418,7 @@ def test_settings_that_are_not_safe(tmp_path: Path) -> None:
         Node(load(None, {"data": tmp_path, "tls": both}))
     tls.key.chmod(0o600)
     tls.key.write_bytes(b"nonsense")
-    with pytest.raises(ConfigError, match="not in PEM"):
+    with pytest.raises(ConfigError, match=r"tls: .* is not a private key in PEM"):
         Node(load(None, {"data": tmp_path, "tls": both}))
     tls.key.unlink()
     with pytest.raises(ConfigError, match="cannot read"):

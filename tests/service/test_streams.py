@@ -4,6 +4,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -137,9 +138,10 @@ def test_idle_streams_and_slow_uploads_end(tmp_path: Path) -> None:
 
 
 def test_a_caller_that_takes_nothing_loses_its_place(tmp_path: Path) -> None:
-    """The answers fill what gRPC holds for it; then its silence counts as idleness."""
+    """Its silence counts as idleness. It is told behind what came before, if it ever takes that."""
     keys = set_up(tmp_path / "data")
-    limits = {"max_idle_stream_s": 0.5, "max_concurrent_streams": 2}
+    limits: dict[str, Any] = {"max_idle_stream_s": 0.5, "max_concurrent_streams": 2}
+    limits["max_partner_calls_per_s"] = 1_000_000
     with running_node(tmp_path / "data", authentication=True, limits=limits) as address:
         town = Town(address, keys)
 
@@ -147,20 +149,27 @@ def test_a_caller_that_takes_nothing_loses_its_place(tmp_path: Path) -> None:
             while True:
                 yield batch(500)
 
-        deaf = town.match.CheckBatch(always(), **town.by("eve") | {"timeout": None})
-        next(deaf)
+        def again(partner: str) -> None:
+            list(town.match.CheckBatch(iter([batch(1)]), **town.by(partner)))
 
-        def again() -> None:
-            list(town.match.CheckBatch(iter([batch(1)]), **town.by("eve")))
-
-        # Half of two places, and it has that one.
-        assert refused(again) is grpc.StatusCode.RESOURCE_EXHAUSTED
-        while True:
-            with suppress(grpc.RpcError):
-                again()
-                break
-        deaf.cancel()
-        town.channel.close()
+        deaf = {}
+        for partner in ("eve", "bolt"):
+            call = town.match.CheckBatch(always(), **town.by(partner) | {"timeout": 100})
+            next(call)
+            deaf[partner] = call
+            # Half of two places, and it has that one.
+            assert refused(partial(again, partner)) is grpc.StatusCode.RESOURCE_EXHAUSTED
+        for partner in deaf:
+            while True:
+                with suppress(grpc.RpcError):
+                    again(partner)
+                    break
+        with pytest.raises(grpc.RpcError, match=r"nothing moved for 0\.5 s") as caught:
+            list(deaf["eve"])
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    # The node has stopped, although one of them never took anything.
+    assert refused(lambda: list(deaf["bolt"])) is grpc.StatusCode.UNAVAILABLE
+    town.channel.close()
 
 
 def test_watching_health_is_bounded(node: str) -> None:

@@ -1,6 +1,7 @@
 """The administrator's client: partners and their credentials, and the lists that are followed."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from hashsvc import translate_partners as translate
@@ -11,6 +12,20 @@ from hashsvc.v1 import admin_service_pb2 as pb
 from hashsvc.v1.admin_service_pb2_grpc import AdminServiceStub
 from hashsvc_client.connection import Connected, Security
 from hashsvc_client.errors import raised_as_client_errors
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecords:
+    """The audit log of a node: `size` records, and `root` of the Merkle tree over them.
+
+    `signed_head` is a note that says the same, signed with the key that `verifier_key` checks.
+    """
+
+    records: list[bytes]
+    size: int
+    root: bytes
+    signed_head: bytes
+    verifier_key: str
 
 
 class AdminClient(Connected):
@@ -89,8 +104,8 @@ class AdminClient(Connected):
             answer = self._stub.RevokeCredential(request, timeout=self._timeout_s)
         return translate.credential_from_proto(answer.credential)
 
-    def audit_records(self) -> tuple[list[bytes], int, bytes]:
-        """All records of the audit log, and its head: how many there are, and the tree's root."""
+    def audit_records(self) -> AuditRecords:
+        """All records of the audit log, and its head. Nothing of it is verified yet."""
         records: list[bytes] = []
         request = pb.ListAuditRecordsRequest()
         while True:
@@ -98,7 +113,9 @@ class AdminClient(Connected):
                 answer = self._stub.ListAuditRecords(request, timeout=self._timeout_s)
             records += answer.records
             if not answer.next_page_token:
-                return records, answer.size, answer.root
+                return AuditRecords(
+                    records, answer.size, answer.root, answer.signed_head, answer.verifier_key
+                )
             request.page_token = answer.next_page_token
 
     def follow(
