@@ -169,13 +169,12 @@ class SignedLogs:
             ConfigError: a key cannot be used.
         """
         for name in store.logs.unsigned_lists():
-            edge, tiles = RightEdge(), {}
-            while some := store.logs.list_records(name, edge.size, _RECORDS_PER_READ):
-                edge, made = edge.append([record_leaf(r.salt, r.body) for r in some])
-                tiles.update({(tile.level, tile.index): tile for tile in made})
-            growth = _growth(name, edge, list(tiles.values()), self._keys.first(name))
+            signer, edge = self._keys.first(name), RightEdge()
             with store.write() as tx:
-                tx.sign(name, growth)
+                while some := store.logs.list_records(name, edge.size, _RECORDS_PER_READ):
+                    edge, tiles = edge.append([record_leaf(r.salt, r.body) for r in some])
+                    # A checkpoint for each piece, so that followers can take it in pieces.
+                    tx.sign(name, _growth(name, edge, tiles, signer))
 
     def _signer(self, hash_list: HashList) -> Signer:
         signer = self._keys.signer(hash_list.name, hash_list.key)
