@@ -12,7 +12,6 @@ from hashsvc.config import Limits
 from hashsvc.errors import (
     AlreadyExists,
     InvalidRequest,
-    LimitExceeded,
     PreconditionFailed,
 )
 from hashsvc.lists import canaries, rules
@@ -98,11 +97,7 @@ class Ledger:
         def apply(tx: WriteTransaction) -> Any:
             if tx.get_list(name) is not None:
                 raise AlreadyExists(f"there is a list {name} already", metadata={"list": name})
-            if tx.count_lists() >= rules.MAX_LISTS:
-                raise LimitExceeded(
-                    f"this node has {rules.MAX_LISTS:,} lists, as many as it can",
-                    metadata={"limit": "MAX_LISTS", "maximum": str(rules.MAX_LISTS)},
-                )
+            rules.check_room_for_list(tx.count_lists())
             change = ListDescribed(kind, purpose, chosen, names_contributors, self._now())
             self._logs.create(tx, name, change, self._now())
             return {"position": tx.log_size}

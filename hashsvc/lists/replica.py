@@ -122,14 +122,18 @@ class Replica:
         growth = Growth(end, tile_rows(verified.tiles), verified.note, verified.key)
 
         def apply(tx: WriteTransaction) -> None:
+            if first == 0:
+                rules.check_room_for_list(tx.count_lists())
             held = tx.held_places(self._list_name, first, end)
             records = [
                 Record(place, change, leaf.body, leaf.salt)
                 for place, leaf, change in said
                 if place not in held
             ]
-            tx.append(self._list_name, records, growth, self._ledger.now())
+            now = self._ledger.now()
+            tx.append(self._list_name, records, growth, now)
             tx.pass_ahead(self._list_name, end)
+            tx.note_verified(self._list_name, now)
 
         self._ledger.take_in(self._list_name, apply)
         self._verifier.commit(verified)

@@ -170,6 +170,19 @@ def check_limit(limit: str, noun: str, count: int, most: int) -> None:
         )
 
 
+def check_room_for_list(count: int) -> None:
+    """Refuse one more list at a node that has so many.
+
+    Raises:
+        LimitExceeded: they are as many as the keys of the index can tell apart.
+    """
+    if count >= MAX_LISTS:
+        raise LimitExceeded(
+            f"this node has {MAX_LISTS:,} lists, as many as it can",
+            metadata={"limit": "MAX_LISTS", "maximum": str(MAX_LISTS)},
+        )
+
+
 def existing_list(hash_list: HashList | None, name: str) -> HashList:
     """Return the list that was looked up.
 

@@ -126,6 +126,12 @@ class WriteTransaction:
         """Write the tree and the checkpoint of a list whose records are there already."""
         self._grow(entries.list_row(self._connection, list_name).id, growth)
 
+    def note_verified(self, list_name: str, now: datetime) -> None:
+        """Keep when a list that is followed was last verified."""
+        one = schema.subscriptions
+        this = sa.update(one).where(one.c.list_name == list_name)
+        self._connection.execute(this.values(verify_time=to_us(now)))
+
     def keep_ahead(
         self, list_name: str, place: int, checkpoint: tuple[int, bytes], proof: bytes
     ) -> None:

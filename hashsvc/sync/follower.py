@@ -44,7 +44,6 @@ class _State:
     size: int = 0
     head_size: int = 0
     detail: str = ""
-    verify_time: datetime | None = None
 
 
 class Follower:
@@ -73,7 +72,7 @@ class Follower:
         self._write = write
         self._now = now
         self._refused = refused
-        self._state = _State(verify_time=subscription.verify_time)
+        self._state = _State()
         self._tries = 0
         self._soon = asyncio.Event()
 
@@ -82,19 +81,7 @@ class Follower:
         """How it stands, without what the store alone knows."""
         one = self._state
         return FollowStatus(
-            Subscription(
-                self._subscription.list_name,
-                self._subscription.source,
-                self._subscription.key,
-                self._subscription.selection,
-                self._subscription.create_time,
-                one.verify_time,
-                self._subscription.is_paused,
-            ),
-            one.state,
-            one.size,
-            one.head_size,
-            detail=one.detail,
+            self._subscription, one.state, one.size, one.head_size, detail=one.detail
         )
 
     def try_now(self) -> None:
@@ -152,8 +139,6 @@ class Follower:
     def _tell(self, progress: Progress) -> None:
         one = self._state
         one.size, one.head_size = progress.size, progress.head_size
-        if progress.is_applied:
-            one.verify_time = self._now()
         is_live = progress.size >= progress.head_size
         self._set(FollowState.LIVE if is_live else FollowState.CATCHING_UP, "")
 

@@ -166,8 +166,6 @@ class Followers:
             try:
                 async for message in messages:
                     await self._write(replica.receive, message)
-                subscription = replace(subscription, verify_time=self._now())
-                await self._write(self._store.subscriptions.save, subscription)
             except LogRefused as error:
                 alarm = alarm_of(subscription, replica, error, self._now(), source="a bundle")
                 self._refused(alarm)
@@ -204,13 +202,9 @@ class Followers:
         found = self._running.pop(list_name, None)
         if found is None:
             return
-        follower, task = found
+        _, task = found
         task.cancel()
         await asyncio.wait([task])
-        verified = follower.status.subscription.verify_time
-        before = await self._write(self._store.subscriptions.get, list_name)
-        if before is not None and verified is not None:
-            await self._write(self._store.subscriptions.save, replace(before, verify_time=verified))
 
     def _status(self, subscription: Subscription) -> FollowStatus:
         name = subscription.list_name
@@ -221,8 +215,12 @@ class Followers:
             hash_list = self._store.get_list(name)
             size = 0 if hash_list is None else hash_list.size
             status = FollowStatus(subscription, state, size, size)
-        alarms = tuple(self._store.subscriptions.alarms(name))
-        return replace(status, ahead=self._store.logs.count_ahead(name), alarms=alarms)
+        return replace(
+            status,
+            subscription=subscription,
+            ahead=self._store.logs.count_ahead(name),
+            alarms=tuple(self._store.subscriptions.alarms(name)),
+        )
 
     async def _subscription(self, list_name: str) -> Subscription:
         found: Subscription | None = await self._write(self._store.subscriptions.get, list_name)
