@@ -1,5 +1,7 @@
 """What partners hold of each other's entries, over real gRPC: who says, who reads, what counts."""
 
+import time
+from collections.abc import Callable
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -10,13 +12,18 @@ import pytest
 
 from hashsvc import translate
 from hashsvc.model import EVERYONE, ListKind, Opinion, OpinionCounts, OpinionKind
+from hashsvc.model_sync import FollowState
+from hashsvc.store.store import Store
 from hashsvc.v1 import (
     admin_service_pb2,
     list_service_pb2,
     match_service_pb2,
+    sync_service_pb2,
 )
+from hashsvc.v1.sync_service_pb2_grpc import SyncServiceStub
 from hashsvc_client import AsyncClient, Client, RequestRefused
-from tests.harness import check_invariants, pdq_draft
+from hashsvc_client.admin import AdminClient
+from tests.harness import check_invariants, pdq_draft, running_node
 from tests.service.town import Town, add, check, refused, running_town
 
 LIST, ENTRY = "acme/known", "acme/known#1"
@@ -217,6 +224,42 @@ def test_verdicts_carry_the_counts(town: Town) -> None:
     assert answers.results[0].verdict.matches[0].opinions.dispute == 1
 
 
+def test_an_opinion_on_a_canary_does_not_give_it_away(town: Town) -> None:
+    """Whom it was not planted for is told of no opinion on it, in a list or in the log."""
+    plant = list_service_pb2.PlantCanariesRequest(
+        request_id="p", list=LIST, partner="bolt", count=1
+    )
+    (canary,) = town.lists.PlantCanaries(plant, **town.by("acme")).entries
+    give(town, "bolt", DISPUTE, "what is this", entry=canary)
+    give(town, "bolt")
+    grant(town, "eve", "follow:acme/known", "follow:bolt/feedback", "contribute:eve/feedback")
+    assert [one[0] for one in told(town, "eve")] == [ENTRY]
+    assert [one[0] for one in told(town, "acme")] == [ENTRY, canary]
+    assert refused(lambda: told(town, "eve", entry=canary)) is NOT_FOUND
+    assert refused(lambda: give(town, "eve", entry=canary)) is NOT_FOUND
+    assert [b"what is this" in body for body in followed(town, "eve")] == [False] * 3
+    grant(town, "acme", "contribute", "follow:bolt/feedback")
+    assert [b"what is this" in body for body in followed(town, "acme")] == [False, True, False]
+
+
+def followed(town: Town, by: str, name: str = "bolt/feedback") -> list[bytes]:
+    """The bytes of a list's records as a partner gets them; empty for a leaf hash."""
+    request = sync_service_pb2.FollowRequest(list=name, to_head=True)
+    answers = SyncServiceStub(town.channel).Follow(request, **town.by(by))
+    return [leaf.body for answer in answers for leaf in answer.leaves.leaves]
+
+
+def test_the_log_gives_opinions_to_whom_they_are_about(town: Town) -> None:
+    """To the owner of the entry's list without more grants; to others with those for that list."""
+    give(town, "bolt", DISPUTE, "it is the news")
+    grant(town, "acme", "check", "follow:bolt/feedback")
+    grant(town, "eve", "check", "follow:bolt/feedback")
+    assert b"it is the news" in followed(town, "acme")[1]
+    assert followed(town, "eve")[1:] == [b""]
+    grant(town, "eve", "check", "follow:bolt/feedback", "follow:acme/known")
+    assert b"it is the news" in followed(town, "eve")[1]
+
+
 def test_lists_of_opinions_hold_nothing_else(node: str) -> None:
     """And have one name, which no other list has."""
     with Client(node) as client:
@@ -332,3 +375,55 @@ def test_opinions_outlast_a_restart_and_follow_from_the_log(tmp_path: Path) -> N
         assert give(town, "bolt", DISPUTE, "no", request_id="again")
         assert size(town, "bolt", "bolt/feedback") == 3
     check_invariants(f"sqlite:///{tmp_path / 'data' / 'hashsvc.db'}", tmp_path)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+
+
+def is_live(node: AdminClient, list_name: str, size: int) -> bool:
+    """Tell whether a list is followed, up to a size."""
+    status = {one.subscription.list_name: one for one in node.followed()}[list_name]
+    return (status.state, status.size) == (FollowState.LIVE, size)
+
+
+def test_an_opinion_travels_to_the_owner_of_the_entry(tmp_path: Path) -> None:
+    """Bolt's node follows acme's list, acme's follows bolt's opinions; each is kept at home."""
+    folders = (tmp_path / "acme", tmp_path / "bolt")
+    with (
+        running_node(folders[0]) as at_acme,
+        running_node(folders[1]) as at_bolt,
+        Client(at_acme) as acme,
+        Client(at_bolt) as bolt,
+        AdminClient(at_acme) as acme_admin,
+        AdminClient(at_bolt) as bolt_admin,
+    ):
+        acme.create_list(LIST)
+        acme.add_entries(LIST, [pdq_draft(1)])
+        bolt_admin.follow(LIST, at_acme)
+        until(lambda: is_live(bolt_admin, LIST, 2))
+        given = bolt.give_opinion(ENTRY, DISPUTE, "it is the news", partner="bolt")
+        acme_admin.follow("bolt/feedback", at_bolt)
+        until(lambda: is_live(acme_admin, "bolt/feedback", 2))
+        assert list(acme.opinions(LIST)) == list(bolt.opinions(LIST)) == [given]
+        # Live by now: what comes next arrives without anybody asking.
+        changed = bolt.give_opinion(ENTRY, CONFIRM, partner="bolt")
+        until(lambda: is_live(acme_admin, "bolt/feedback", 3))
+        assert list(acme.opinions(ENTRY)) == [changed]
+        assert list(acme.opinions(ENTRY, history=True)) == [given, changed]
+        for client in (acme, bolt):
+            (match,) = client.check(pdq_draft(1).fingerprints).matches
+            assert match.opinions == OpinionCounts(confirm=1)
+        with pytest.raises(RequestRefused) as caught:
+            acme.give_opinion(ENTRY, DISPUTE, "not here", partner="bolt")
+        assert caught.value.reason == "LIST_KEPT_ELSEWHERE"
+    for folder in folders:
+        check_invariants(f"sqlite:///{folder / 'hashsvc.db'}", tmp_path)
+        store = Store(f"sqlite:///{folder / 'hashsvc.db'}")
+        bolts = store.get_list("bolt/feedback")
+        store.close()
+        assert bolts is not None
+        assert bolts.kind is ListKind.FEEDBACK
