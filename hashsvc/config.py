@@ -156,6 +156,11 @@ class PolicyRule(_Section):
     """At least this severity."""
     exact: bool | None = None
     """True: only the very same file; false: only near matches."""
+    disputed: bool | None = None
+    """True: only entries that at least one partner disputes or holds out of scope; false: only
+    those of which nobody does. Confirmations weigh nothing against it. So a rule with it and the
+    action `review`, ahead of one that blocks, sends a person what partners do not agree on. Those
+    opinions count that the caller is told of in the verdict."""
 
 
 class Policy(_Section):

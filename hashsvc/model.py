@@ -1,8 +1,11 @@
 """The nouns of hashsvc as frozen values, with no I/O and no third-party imports."""
 
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
+from typing import Self
 
 
 class Algorithm(StrEnum):
@@ -132,6 +135,16 @@ class ListKind(StrEnum):
     FEEDBACK = "feedback"
 
 
+def feedback_of(partner: str) -> str:
+    """The name of the list that holds a partner's opinions."""
+    return f"{partner}/feedback"
+
+
+def is_feedback(list_name: str) -> bool:
+    """Tell whether a name is that of a list of opinions."""
+    return list_name.endswith("/feedback")
+
+
 PURPOSES = frozenset(
     {
         "radicalisation",
@@ -203,7 +216,8 @@ class Entry:
     """One known media item in a list; `name` is `partner/list#sequence`.
 
     `canary_of` is the only partner that sees it, of an entry that stands for no media and was
-    planted to tell where a list leaked; empty for all others.
+    planted to tell where a list leaked; empty for all others. `opinions` counts those of other
+    partners, where that was asked for.
     """
 
     name: str
@@ -216,6 +230,7 @@ class Entry:
     withdraw_time: datetime | None = None
     withdraw_reason: str = ""
     canary_of: str = ""
+    opinions: "OpinionCounts | None" = None
 
     @property
     def list_name(self) -> str:
@@ -365,6 +380,36 @@ class Opinion:
 
 
 @dataclass(frozen=True, slots=True)
+class OpinionCounts:
+    """How many partners hold what of an entry, beside its contributor and its list's owner."""
+
+    confirm: int = 0
+    dispute: int = 0
+    out_of_scope: int = 0
+    seen: int = 0
+    pending: int = 0
+
+    @classmethod
+    def of(cls, opinions: Iterable[OpinionKind]) -> Self:
+        """Count opinions of which each is another partner's."""
+        return cls(**{kind.value: count for kind, count in Counter(opinions).items()})
+
+    @classmethod
+    def told(
+        cls,
+        opinions: Iterable[tuple[str, OpinionKind]],
+        may_count: Callable[[str], bool] | None = None,
+    ) -> Self:
+        """Count those in feedback lists of which `may_count` says so; None counts all."""
+        return cls.of(kind for name, kind in opinions if may_count is None or may_count(name))
+
+    @property
+    def disputing(self) -> int:
+        """Partners that hold the entry wrong: false, or out of the list's scope."""
+        return self.dispute + self.out_of_scope
+
+
+@dataclass(frozen=True, slots=True)
 class Distrust:
     """What a contributor added to a list from a sequence on does not match.
 
@@ -405,12 +450,14 @@ class AddedEntry:
 class KnownEntry:
     """What a match needs to know of an entry: of its list, and its fingerprints by ordinal.
 
-    The fingerprints carry no values.
+    The fingerprints carry no values. `opinions` are those of other partners, each with the feedback
+    list that it is in.
     """
 
     entry: Entry
     kind: ListKind
     names_contributors: bool
+    opinions: tuple[tuple[str, OpinionKind], ...] = ()
 
 
 class Outcome(StrEnum):
@@ -485,7 +532,8 @@ class Match:
 
     `algorithm` and `variant` are those of the strongest piece of evidence. `evidence` is best
     first; a caller who may not see it has neither that nor coverage, and the contributor only
-    where `names_contributor`: the list's owner agrees. `canary_of` is as in an entry.
+    where `names_contributor`: the list's owner agrees. `canary_of` is as in an entry. `opinions`
+    counts those that the caller may know of.
     """
 
     entry: str
@@ -499,6 +547,7 @@ class Match:
     coverage: Coverage | None = None
     names_contributor: bool = False
     canary_of: str = ""
+    opinions: OpinionCounts = OpinionCounts()
 
     @property
     def list_name(self) -> str:

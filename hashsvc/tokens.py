@@ -69,6 +69,18 @@ def read_page_number(scope: str, token: str) -> int:
     return int(last)
 
 
+def read_page_pair(scope: str, token: str) -> tuple[int, int]:
+    """Return the `last` of a token as two numbers with a dot between them, zeros for the empty one.
+
+    Raises:
+        InvalidRequest: the token was not made for this scope.
+    """
+    first, _, second = (read_page_token(scope, token) or "0.0").partition(".")
+    if not (_is_position(first) and _is_position(second)):
+        raise _wrong_page_token()
+    return int(first), int(second)
+
+
 def _wrong_page_token() -> InvalidRequest:
     return InvalidRequest.of(
         "page_token", "is not one of this method's", reason="INVALID_PAGE_TOKEN"

@@ -33,6 +33,9 @@ from hashsvc.model import (
     ListKind,
     Match,
     MediaType,
+    Opinion,
+    OpinionCounts,
+    OpinionKind,
     Outcome,
     Severity,
     UndeterminedReason,
@@ -76,6 +79,7 @@ _OUTCOME = EnumMap(Outcome, match_service_pb2.Outcome)
 _CONFIDENCE = EnumMap(Confidence, match_service_pb2.Confidence)
 _REASON = EnumMap(UndeterminedReason, match_service_pb2.UndeterminedReason)
 _ACTION = EnumMap(Action, match_service_pb2.Action)
+_OPINION_KIND = EnumMap(OpinionKind, types_pb2.OpinionKind)
 
 
 # Fingerprints
@@ -213,6 +217,7 @@ def _match_to_proto(match: Match) -> match_service_pb2.Match:
         incident=description.incident,
         contributor=match.contributor,
         evidence=[_evidence_to_proto(evidence) for evidence in match.evidence],
+        opinions=_counts_to_proto(match.opinions),
     )
     if coverage := match.coverage:
         message.coverage.CopyFrom(
@@ -257,6 +262,7 @@ def _match_from_proto(message: match_service_pb2.Match) -> Match:
         )
         if message.HasField("coverage")
         else None,
+        opinions=_counts_from_proto(message.opinions),
     )
 
 
@@ -398,6 +404,8 @@ def entry_to_proto(entry: Entry) -> types_pb2.Entry:
         message.withdraw_time.CopyFrom(timestamp(entry.withdraw_time))
         message.withdraw_reason = entry.withdraw_reason
     message.canary_of = entry.canary_of
+    if entry.opinions is not None:
+        message.opinions.CopyFrom(_counts_to_proto(entry.opinions))
     return message
 
 
@@ -416,6 +424,7 @@ def entry_from_proto(message: types_pb2.Entry) -> Entry:
         withdraw_time=read_time(message.withdraw_time, "withdraw_time") if withdrawn else None,
         withdraw_reason=message.withdraw_reason,
         canary_of=message.canary_of,
+        opinions=_counts_from_proto(message.opinions) if message.HasField("opinions") else None,
     )
 
 
@@ -429,6 +438,62 @@ def added_to_proto(added: AddedEntry) -> list_service_pb2.AddedEntry:
 def added_from_proto(message: list_service_pb2.AddedEntry) -> AddedEntry:
     """Read what became of a contributed entry."""
     return AddedEntry(message.name, message.already_present, message.matchable)
+
+
+# Opinions
+
+
+def opinion_kind_from_proto(number: int, field: str) -> OpinionKind:
+    """Read what somebody holds of an entry.
+
+    Raises:
+        InvalidRequest: it is missing or unknown.
+    """
+    return _OPINION_KIND.require(number, field)
+
+
+def opinion_kind_to_proto(kind: OpinionKind) -> types_pb2.OpinionKind:
+    """Write what somebody holds of an entry."""
+    number: types_pb2.OpinionKind = _OPINION_KIND.to_proto[kind]
+    return number
+
+
+def opinion_to_proto(opinion: Opinion) -> types_pb2.Opinion:
+    """Write an opinion."""
+    return types_pb2.Opinion(
+        entry=opinion.entry,
+        partner=opinion.partner,
+        opinion=opinion_kind_to_proto(opinion.opinion),
+        reason=opinion.reason,
+        time=timestamp(opinion.time),
+    )
+
+
+def opinion_from_proto(message: types_pb2.Opinion) -> Opinion:
+    """Read an opinion that a node sent; one of an unknown kind is taken as pending."""
+    return Opinion(
+        entry=message.entry,
+        partner=message.partner,
+        opinion=_OPINION_KIND.to_domain.get(message.opinion, OpinionKind.PENDING),
+        reason=message.reason,
+        time=read_time(message.time, "time"),
+    )
+
+
+def _counts_to_proto(counts: OpinionCounts) -> types_pb2.OpinionCounts:
+    return types_pb2.OpinionCounts(
+        confirm=counts.confirm,
+        dispute=counts.dispute,
+        out_of_scope=counts.out_of_scope,
+        seen=counts.seen,
+        pending=counts.pending,
+    )
+
+
+def _counts_from_proto(message: types_pb2.OpinionCounts) -> OpinionCounts:
+    return OpinionCounts(
+        message.confirm, message.dispute, message.out_of_scope, message.seen, message.pending
+    )
 
 
 def _severity(number: int, field: str) -> Severity:

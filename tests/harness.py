@@ -2,8 +2,8 @@
 
 `running_node` runs a node in a thread of this process, on a free loopback port and a real SQLite
 file, for tests that use the blocking client or gRPC by hand. `check_invariants` replays every
-record into an empty store and compares: entries, lists and index must be what the log says, and
-each list's newest checkpoint must be of its records.
+record into an empty store and compares: entries, lists, opinions and index must be what the log
+says, and each list's newest checkpoint must be of its records.
 """
 
 import asyncio
@@ -113,6 +113,7 @@ def check_invariants(url: str, scratch: Path, *, min_pdq_quality: int = 50) -> N
         _replay(store, replayed)
         lists = store.get_lists(after="", limit=1_000)
         assert lists == replayed.get_lists(after="", limit=1_000)
+        assert _opinions(store) == _opinions(replayed)
         expected = 0
         indexer = Indexer(store, scratch / "no-index", min_pdq_quality=min_pdq_quality)
         indexer.follow()
@@ -197,6 +198,15 @@ def _replay(store: Store, into: Store) -> None:
             assert sorted(places[list_id]) == list(range(row.size))
         with into.write() as tx:
             tx.sign(row.name, Growth(row.size, (), b"", row.key))
+
+
+def _opinions(store: Store) -> set[tuple[Any, ...]]:
+    """The table of opinions, with the names of lists."""
+    one = schema.opinions
+    query = sa.select(schema.lists.c.name, *one.c).join(
+        schema.lists, schema.lists.c.id == one.c.list_id
+    )
+    return {(row.name, *row[2:]) for row in _rows(store, query)}
 
 
 def _rows(store: Store, query: sa.Select[Any]) -> list[Any]:

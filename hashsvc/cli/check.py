@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -155,6 +155,7 @@ def _match(match: Match) -> dict[str, Any]:
         "contributor": match.contributor,
         "upload_percent": None if match.coverage is None else match.coverage.upload_percent,
         "known_percent": None if match.coverage is None else match.coverage.known_percent,
+        "opinions": asdict(match.opinions),
     }
 
 
@@ -167,4 +168,7 @@ def _add_rows(shown: Any, path: Path, verdict: Verdict) -> None:
         head = (str(path), outcome, verdict.action) if number == 0 else ("", "", "")
         near = match.confidence if match.distance is None else match.distance
         distance = f"{match.algorithm} {near}"
-        shown.add_row(*head, distance, match.entry, ", ".join(match.description.labels))
+        entry = match.entry
+        if disputing := match.opinions.disputing:
+            entry += f" (disputed by {disputing})"
+        shown.add_row(*head, distance, entry, ", ".join(match.description.labels))

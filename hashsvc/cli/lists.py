@@ -1,5 +1,6 @@
 """`hashsvc lists` and `hashsvc describe`."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -82,7 +83,8 @@ def _show_lists(found: list[HashList], *, as_json: bool) -> None:
 
 
 def _show_entries(found: Any, *, as_json: bool) -> None:
-    shown = output.table("entry", "media", "labels", "basis", "contributor", "added", "withdrawn")
+    columns = ("entry", "media", "labels", "basis", "contributor", "added", "opinions", "withdrawn")
+    shown = output.table(*columns)
     for entry in found:
         if as_json:
             output.print_json(_document(entry))
@@ -107,6 +109,7 @@ def _document(entry: Entry) -> dict[str, Any]:
         "create_time": entry.create_time.isoformat(),
         "withdraw_time": None if entry.withdraw_time is None else entry.withdraw_time.isoformat(),
         "withdraw_reason": entry.withdraw_reason,
+        "opinions": None if entry.opinions is None else asdict(entry.opinions),
     }
 
 
@@ -119,5 +122,14 @@ def _row(entry: Entry) -> tuple[str, ...]:
         description.basis or "",
         entry.contributor,
         f"{entry.create_time:%Y-%m-%d %H:%M}",
+        _opinions(entry),
         entry.withdraw_reason,
+    )
+
+
+def _opinions(entry: Entry) -> str:
+    """What others hold of an entry: 2 confirm, 1 dispute."""
+    counts = {} if entry.opinions is None else asdict(entry.opinions)
+    return ", ".join(
+        f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count
     )

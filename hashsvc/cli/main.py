@@ -16,6 +16,7 @@ from hashsvc.cli import (
     follow,
     hashing,
     lists,
+    opinions,
     partners,
     selftest,
     serve,
@@ -40,6 +41,8 @@ app.command("withdraw")(contribute.withdraw)
 app.command("export")(export.export)
 app.command("lists")(lists.lists)
 app.command("describe")(lists.describe)
+app.command("opinion")(opinions.opinion)
+app.command("opinions")(opinions.opinions)
 app.command("selftest")(selftest.selftest)
 app.add_typer(partners.partners, name="partners")
 app.add_typer(partners.keys, name="keys")

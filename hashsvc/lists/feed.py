@@ -238,14 +238,30 @@ class Feed:
         given: set[int] = set()
         late: list[int] = []
         takes_all = reader.selection.is_everything
+        held = list(held)
+        withheld = self._withheld_opinions(held, reader)
         for one in held:
             if reader.partner is not None and one.canary_of not in ("", reader.partner):
                 continue
-            if one.kind == KINDS[OpinionGiven] and not _may_see_opinion(one, reader):
+            if one.place in withheld:
                 continue
             if takes_all or self._is_selected(list_name, one, reader, late):
                 given.add(one.place)
         return given, late
+
+    def _withheld_opinions(self, held: Iterable[HeldRecord], reader: Reader) -> set[int]:
+        """Return the places of opinions on entries that a reader may not know of."""
+        about: dict[int, str] = {}
+        for one in held:
+            if one.kind == KINDS[OpinionGiven]:
+                change = rules.read_record(one.body, one.place)
+                about[one.place] = change.entry if isinstance(change, OpinionGiven) else ""
+        canaries: set[str] = set()
+        if reader.partner is not None and about:
+            canaries = self._store.opinions.hidden_from(
+                filter(None, about.values()), reader.partner
+            )
+        return {place for place, entry in about.items() if not _may_know(entry, canaries, reader)}
 
     def _is_selected(
         self, list_name: str, one: HeldRecord, reader: Reader, late: list[int]
@@ -282,6 +298,9 @@ def _description(one: HeldRecord) -> Description | None:
     return None
 
 
-def _may_see_opinion(one: HeldRecord, reader: Reader) -> bool:
-    change = rules.read_record(one.body, one.place)
-    return isinstance(change, OpinionGiven) and reader.may_see(change.entry.partition("#")[0])
+def _may_know(entry: str, canaries: set[str], reader: Reader) -> bool:
+    """Tell whether a reader gets an opinion: all that are on entries of its own lists it does."""
+    list_name = entry.partition("#")[0]
+    if list_name.partition("/")[0] == reader.partner:
+        return True
+    return bool(entry) and entry not in canaries and reader.may_see(list_name)

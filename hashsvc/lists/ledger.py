@@ -14,7 +14,7 @@ from hashsvc.errors import (
     InvalidRequest,
     PreconditionFailed,
 )
-from hashsvc.lists import canaries, rules
+from hashsvc.lists import canaries, opinions, rules
 from hashsvc.lists.logs import SignedLogs
 from hashsvc.lists.readers import Readers
 from hashsvc.model import (
@@ -30,6 +30,10 @@ from hashsvc.model import (
     HashList,
     ListDescribed,
     ListKind,
+    Opinion,
+    OpinionGiven,
+    OpinionKind,
+    feedback_of,
 )
 from hashsvc.store import records
 from hashsvc.store.store import Store
@@ -88,8 +92,10 @@ class Ledger:
         Raises:
             InvalidRequest: the name, the purpose or a reader is malformed, or the name is reserved.
             AlreadyExists: the name is taken.
+            LimitExceeded: the node has as many lists as it can.
         """
         rules.check_list_name(name, "list.name")
+        rules.check_list_kind(name, kind, "list.name")
         rules.check_text(purpose, "list.purpose")
         chosen = rules.check_readers(readers, "list.readers")
         _check_not_reserved(name, "list.name", builtin=builtin)
@@ -150,7 +156,7 @@ class Ledger:
         draft, is not added again.
 
         Raises:
-            InvalidRequest: an entry breaks a rule; nothing was added.
+            InvalidRequest: an entry breaks a rule, or the list holds opinions; nothing was added.
             LimitExceeded: the batch is too large.
             NotFound: there is no such list.
         """
@@ -163,6 +169,7 @@ class Ledger:
 
         def apply(tx: WriteTransaction) -> Any:
             hash_list = rules.existing_list(tx.get_list(list_name), list_name)
+            rules.check_holds_entries(hash_list, "list")
             digests = [records.fingerprint_digest(draft) for draft in drafts]
             sequences = tx.find_active(list_name, digests)
             changes: list[tuple[Change, bytes]] = []
@@ -204,7 +211,7 @@ class Ledger:
         values = {field: getattr(amendment, field) for field in fields}
 
         def apply(tx: WriteTransaction) -> Any:
-            entry = _active(tx.get_entry(list_name, sequence, viewer), name)
+            entry = rules.active_entry(tx.get_entry(list_name, sequence, viewer), name)
             description = replace(entry.description, **values)
             # An entry may be amended after it expired; only a new expiry must lie ahead.
             checked = (
@@ -233,7 +240,7 @@ class Ledger:
         rules.check_text(reason, "reason", required=True)
 
         def apply(tx: WriteTransaction) -> Any:
-            _active(tx.get_entry(list_name, sequence, viewer), name)
+            rules.active_entry(tx.get_entry(list_name, sequence, viewer), name)
             self._change(tx, list_name, EntryWithdrawn(sequence, reason, self._now()))
             return {"position": tx.log_size}
 
@@ -248,7 +255,7 @@ class Ledger:
         They are asserted by the list's owner, and look like entries of the list (see `canaries`).
 
         Raises:
-            InvalidRequest: the partner is no partner's id, or the owner.
+            InvalidRequest: the partner is no partner's id, or the owner; the list holds opinions.
             LimitExceeded: they are too many.
             NotFound: there is no such list.
             PreconditionFailed: the list has no entry to resemble, or is kept elsewhere.
@@ -259,6 +266,7 @@ class Ledger:
 
         def apply(tx: WriteTransaction) -> Any:
             hash_list = rules.existing_list(tx.get_list(list_name), list_name)
+            rules.check_holds_entries(hash_list, "list")
             now = self._now()
             changes: list[tuple[Change, bytes]] = []
             for like in tx.sample_entries(list_name, count):
@@ -279,6 +287,43 @@ class Ledger:
         content = ("plant_canaries", list_name, partner, str(count))
         answer = self._once(by, request_id, content, apply)
         return [f"{list_name}#{s}" for s in answer["sequences"]], answer["position"]
+
+    def give_opinion(
+        self,
+        partner: str,
+        entry: str,
+        opinion: OpinionKind,
+        reason: str,
+        *,
+        request_id: str,
+        by: str = "",
+        viewer: str | None = None,
+    ) -> tuple[Opinion, int]:
+        """Put a partner's opinion on an entry of another into its feedback list, made if it is new.
+
+        Returns the opinion, and the log position. What the partner holds already adds no record.
+
+        Raises:
+            InvalidRequest: a value breaks a rule, or the entry is the partner's own.
+            NotFound: there is no such entry that the viewer sees.
+            PreconditionFailed: the entry is withdrawn, or the feedback list is kept elsewhere.
+            AlreadyExists: there is a list of its name which holds entries.
+            LimitExceeded: the node has as many lists as it can.
+        """
+        list_name, sequence = rules.check_entry_name(entry, "entry")
+        rules.check_opinion(partner, entry, opinion, reason)
+
+        def apply(tx: WriteTransaction) -> Any:
+            of = rules.active_entry(tx.get_entry(list_name, sequence, viewer), entry)
+            given = OpinionGiven(entry, opinion, reason, self._now())
+            time = opinions.give(tx, self._logs, partner, of, given)
+            return {"time": time.isoformat(), "position": tx.log_size}
+
+        content = ("give_opinion", partner, entry, opinion, reason)
+        answer = self._once(by, request_id, content, apply)
+        self._learn(feedback_of(partner))
+        time = datetime.fromisoformat(answer["time"])
+        return Opinion(entry, partner, opinion, reason, time), answer["position"]
 
     def rotate_key(self, list_name: str, *, request_id: str, by: str = "") -> tuple[HashList, int]:
         """Replace the key that signs a list's checkpoints; return the list and the log position.
@@ -401,10 +446,3 @@ def _check_not_reserved(list_name: str, field: str, *, builtin: bool) -> None:
         raise InvalidRequest.of(
             field, f"lists of {rules.RESERVED_PARTNER!r} are built in; use your own partner name"
         )
-
-
-def _active(entry: Entry | None, name: str) -> Entry:
-    entry = rules.existing_entry(entry, name)
-    if entry.withdraw_time is not None:
-        raise PreconditionFailed(f"the entry {name} is withdrawn", metadata={"entry": name})
-    return entry

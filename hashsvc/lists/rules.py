@@ -4,7 +4,13 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from hashsvc.errors import InvalidRequest, LimitExceeded, NotFound, Violation
+from hashsvc.errors import (
+    InvalidRequest,
+    LimitExceeded,
+    NotFound,
+    PreconditionFailed,
+    Violation,
+)
 from hashsvc.model import (
     EVERYONE,
     Algorithm,
@@ -23,9 +29,12 @@ from hashsvc.model import (
     IncidentOpened,
     KeyRotated,
     ListDescribed,
+    ListKind,
     MediaType,
     OpinionGiven,
+    OpinionKind,
     TrustRestored,
+    is_feedback,
 )
 from hashsvc.store import records
 
@@ -81,6 +90,52 @@ def check_list_name(name: str, field: str) -> str:
             "a-z, 0-9 and '-', such as acme/known",
         )
     return name
+
+
+def check_list_kind(name: str, kind: ListKind, field: str) -> None:
+    """Refuse a new list of opinions under another name than theirs, and any other list under that.
+
+    Raises:
+        InvalidRequest: it is so.
+    """
+    if is_feedback(name) is not (kind is ListKind.FEEDBACK):
+        raise InvalidRequest.of(
+            field, f"{name}: `partner/feedback` is for opinions, and opinions are nowhere else"
+        )
+
+
+def check_holds_entries(hash_list: HashList, field: str) -> None:
+    """Refuse to put entries into a list of opinions.
+
+    Raises:
+        InvalidRequest: it is one.
+    """
+    if hash_list.kind is ListKind.FEEDBACK:
+        raise InvalidRequest.of(
+            field, f"{hash_list.name} holds opinions, which GiveOpinion adds, and no entries"
+        )
+
+
+def check_opinion(partner: str, entry: str, opinion: OpinionKind, reason: str) -> None:
+    """Refuse an opinion of no partner, on an entry of its own, or one that lacks its reason.
+
+    Raises:
+        InvalidRequest: it is so.
+    """
+    owner = entry.partition("/")[0]
+    if not is_name_part(partner) or partner == RESERVED_PARTNER:
+        raise InvalidRequest.of("partner", f"{_shown(partner)} is not a partner's id")
+    if owner == RESERVED_PARTNER:
+        raise InvalidRequest.of("entry", "is built in at every node")
+    if owner == partner:
+        raise own_entry()
+    is_against = opinion in (OpinionKind.DISPUTE, OpinionKind.OUT_OF_SCOPE)
+    check_text(reason, "reason", required=is_against)
+
+
+def own_entry() -> InvalidRequest:
+    """The error for an opinion on an entry that the partner answers for itself."""
+    return InvalidRequest.of("entry", "is your own: amend it or withdraw it")
 
 
 def check_entry_name(name: str, field: str) -> tuple[str, int]:
@@ -209,6 +264,19 @@ def existing_entry(entry: Entry | None, name: str) -> Entry:
         raise NotFound(
             f"there is no entry {name}", reason="ENTRY_NOT_FOUND", metadata={"entry": name}
         )
+    return entry
+
+
+def active_entry(entry: Entry | None, name: str) -> Entry:
+    """Return the entry that was looked up.
+
+    Raises:
+        NotFound: there is none of that name.
+        PreconditionFailed: it is withdrawn.
+    """
+    entry = existing_entry(entry, name)
+    if entry.withdraw_time is not None:
+        raise PreconditionFailed(f"the entry {name} is withdrawn", metadata={"entry": name})
     return entry
 
 

@@ -19,6 +19,7 @@ from hashsvc.model import (
     ListKind,
     Match,
     MediaType,
+    OpinionCounts,
     Outcome,
     UndeterminedReason,
     Verdict,
@@ -41,7 +42,8 @@ class Query:
 
     `limitation` is what its hasher could not see, `detail` says it in words. `is_behind` says that
     the caller asked for a revision that the index has not reached. `may_match` tells of a list's
-    name whether it is looked at; None for all.
+    name whether it is looked at, `may_count` of a feedback list's whether its opinions count; None
+    for all.
     """
 
     media_type: MediaType
@@ -50,6 +52,7 @@ class Query:
     detail: str = ""
     is_behind: bool = False
     may_match: Callable[[str], bool] | None = None
+    may_count: Callable[[str], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +263,7 @@ class Matcher:
             coverage=coverage if entry.media_type is MediaType.VIDEO else None,
             names_contributor=known.names_contributors,
             canary_of=entry.canary_of,
+            opinions=OpinionCounts.told(known.opinions, query.may_count),
         )
 
     def _confidence(self, best: _Hit) -> Confidence:

@@ -37,4 +37,5 @@ def _applies(rule: PolicyRule, match: Match) -> bool:
         and (not rule.basis or description.basis in rule.basis)
         and description.severity >= rule.min_severity
         and rule.exact in (None, match.is_exact)
+        and rule.disputed in (None, match.opinions.disputing > 0)
     )

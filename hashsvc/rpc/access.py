@@ -10,10 +10,10 @@ import grpc.aio
 from hashsvc import testpattern
 from hashsvc.access.audit import Audited
 from hashsvc.access.directory import Directory
-from hashsvc.errors import HashsvcError, PermissionDenied, Unauthenticated
+from hashsvc.errors import HashsvcError, InvalidRequest, PermissionDenied, Unauthenticated
 from hashsvc.lists import rules
 from hashsvc.lists.readers import Readers
-from hashsvc.model import OPERATOR, Caller, Role
+from hashsvc.model import OPERATOR, Caller, Role, feedback_of
 
 _MATCH, _LISTS = "/hashsvc.v1.MatchService", "/hashsvc.v1.ListService"
 _ADMIN = "/hashsvc.v1.AdminService"
@@ -36,6 +36,8 @@ NEEDS: dict[str, Role | str] = {
     f"{_LISTS}/AddEntries": Role.CONTRIBUTE,
     f"{_LISTS}/AmendEntry": Role.CONTRIBUTE,
     f"{_LISTS}/WithdrawEntry": Role.CONTRIBUTE,
+    # For the caller's own feedback list: `opinion_of`.
+    f"{_LISTS}/GiveOpinion": Role.CONTRIBUTE,
     # Of its owner or an administrator: `check_owns`.
     f"{_LISTS}/UpdateList": ANY_PARTNER,
     f"{_LISTS}/PlantCanaries": ANY_PARTNER,
@@ -44,6 +46,8 @@ NEEDS: dict[str, Role | str] = {
     f"{_LISTS}/ListLists": ANY_PARTNER,
     f"{_LISTS}/GetEntry": ANY_PARTNER,
     f"{_LISTS}/ListEntries": ANY_PARTNER,
+    # Of those, the opinions that it may read: `may_read_opinions`.
+    f"{_LISTS}/ListOpinions": ANY_PARTNER,
     f"{_SYNC}/Follow": ANY_PARTNER,
     f"{_SYNC}/GetInclusionProof": ANY_PARTNER,
     # Of those, and of the lists that it witnesses: `check_may_witness`.
@@ -69,6 +73,7 @@ AUDITED = frozenset(
     {
         *(f"{_LISTS}/{name}" for name in ("CreateList", "AddEntries", "AmendEntry")),
         *(f"{_LISTS}/{name}" for name in ("WithdrawEntry", "UpdateList", "PlantCanaries")),
+        f"{_LISTS}/GiveOpinion",
         *(f"{_ADMIN}/{name}" for name in ("CreatePartner", "UpdatePartner", "CreateApiKey")),
         *(f"{_ADMIN}/{name}" for name in ("AddCertificate", "RevokeCredential")),
         *(f"{_ADMIN}/{name}" for name in ("PutSubscription", "DeleteSubscription")),
@@ -308,6 +313,52 @@ def may_see_evidence(list_name: str) -> bool:
     """Tell whether the caller sees how a match in a list came about."""
     who = caller()
     return may_see(list_name) or who.may(Role.REVIEW) or list_name == testpattern.LIST
+
+
+def opinion_of(partner: str) -> str:
+    """Return in whose name the caller gives an opinion; `partner` is the one that it names, if any.
+
+    Raises:
+        InvalidRequest: the operator of a node without authentication names nobody.
+        PermissionDenied: it names another, or may not contribute to its own feedback list.
+    """
+    who = caller()
+    if who is OPERATOR and not rules.is_name_part(partner):
+        raise InvalidRequest.of(
+            "partner", "say whose opinion it is, by id: this node has no authentication"
+        )
+    if who is not OPERATOR:
+        if partner not in ("", who.partner):
+            raise PermissionDenied(f"{who.partner} gives no opinions in the name of others")
+        partner = who.partner
+    check_may_contribute(feedback_of(partner))
+    return partner
+
+
+def may_read_opinions(list_name: str) -> Callable[[str, str], bool]:
+    """Which opinions on entries of a list the caller may read; for any thread.
+
+    Told of the feedback list that one is in, and of who asserts the entry: an opinion is for those
+    whom it is about, too, where the feedback list's owner does not leave them out.
+    """
+    who, readers, is_visible = caller(), _session.get().readers, visible()
+    owner = list_name.partition("/")[0]
+
+    def may_read(feedback_list: str, contributor: str) -> bool:
+        if is_visible(feedback_list):
+            return True
+        is_about_it = who.partner in (owner, contributor)
+        return is_about_it and readers.may_read(feedback_list, who.partner)
+
+    return may_read
+
+
+def may_count() -> Callable[[str], bool] | None:
+    """Whose opinions, by feedback list, count in what the caller is told; None for all."""
+    who, readers = caller(), _session.get().readers
+    if who is OPERATOR or readers.are_everyone:
+        return None
+    return lambda feedback_list: readers.may_read(feedback_list, who.partner)
 
 
 def sender() -> str:

@@ -1,6 +1,8 @@
 """The ListService servicer."""
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import grpc.aio
@@ -9,12 +11,18 @@ from hashsvc import translate
 from hashsvc.errors import HashsvcError, InvalidRequest
 from hashsvc.lists import rules
 from hashsvc.lists.ledger import Ledger
-from hashsvc.model import Entry, EntryDraft, HashList
+from hashsvc.model import Entry, EntryDraft, HashList, OpinionCounts
 from hashsvc.rpc import access
 from hashsvc.rpc.threads import Threads
 from hashsvc.rpc.turns import in_pieces
 from hashsvc.store.store import Store
-from hashsvc.tokens import Revisions, page_token, read_page_number, read_page_token
+from hashsvc.tokens import (
+    Revisions,
+    page_token,
+    read_page_number,
+    read_page_pair,
+    read_page_token,
+)
 from hashsvc.v1 import list_service_pb2 as pb
 from hashsvc.v1 import types_pb2
 from hashsvc.v1.list_service_pb2_grpc import ListServiceServicer
@@ -177,8 +185,9 @@ class ListServicer(ListServiceServicer):
         access.check_may_see(list_name)
         revision = await self._revision()
         viewer = access.viewer(list_name)
-        entry = await self._threads.read(self._store.get_entry, list_name, sequence, viewer)
-        entry = rules.existing_entry(entry, request.name)
+        found = await self._threads.read(self._store.get_entry, list_name, sequence, viewer)
+        entry = rules.existing_entry(found, request.name)
+        (entry,) = await self._threads.read(self._with_counts, [entry], access.may_count())
         return pb.GetEntryResponse(entry=translate.entry_to_proto(entry), revision=revision)
 
     async def ListEntries(
@@ -198,6 +207,7 @@ class ListServicer(ListServiceServicer):
         entries, messages = await self._threads.read(
             self._entries_with_messages,
             name,
+            access.may_count(),
             after=after,
             limit=size + 1,
             with_withdrawn=request.show_withdrawn,
@@ -210,6 +220,63 @@ class ListServicer(ListServiceServicer):
             more = page_token(scope, entries[size - 1].name.partition("#")[2])
         return pb.ListEntriesResponse(
             entries=messages[:size],
+            next_page_token=more,
+            revision=revision,
+        )
+
+    async def GiveOpinion(
+        self, request: pb.GiveOpinionRequest, context: Context
+    ) -> pb.GiveOpinionResponse:
+        """Say what a partner holds of an entry of another."""
+        list_name, _ = rules.check_entry_name(request.entry, "entry")
+        partner = access.opinion_of(request.partner)
+        access.note(entry=request.entry)
+        access.check_may_see(list_name)
+        opinion, position = await self._threads.write(
+            self._ledger.give_opinion,
+            partner,
+            request.entry,
+            translate.opinion_kind_from_proto(request.opinion, "opinion"),
+            request.reason,
+            request_id=request.request_id,
+            by=access.sender(),
+            viewer=access.viewer(list_name),
+        )
+        revision = self._revisions.token(position)
+        return pb.GiveOpinionResponse(
+            opinion=translate.opinion_to_proto(opinion), revision=revision
+        )
+
+    async def ListOpinions(
+        self, request: pb.ListOpinionsRequest, context: Context
+    ) -> pb.ListOpinionsResponse:
+        """List what partners hold of an entry, or of a list's entries."""
+        name, sequence = _about(request)
+        access.check_may_see(name)
+        scope = f"opinions/{request.list or request.entry}/{request.show_history}"
+        after = read_page_pair(scope, request.page_token)
+        size = _page_size(request.page_size)
+        viewer = access.viewer(name)
+        revision = await self._revision()
+        await self._get_list(name)
+        look_up = partial(self._store.opinions.of_list, name, sequence=sequence)
+        if sequence is not None:
+            found = await self._threads.read(self._store.get_entry, name, sequence, viewer)
+            rules.existing_entry(found, request.entry)
+            if request.show_history:
+                look_up = partial(self._store.opinions.history, name, sequence)
+        opinions = await self._threads.read(
+            look_up,
+            after=after,
+            limit=size + 1,
+            viewer=viewer,
+            is_visible=access.may_read_opinions(name),
+        )
+        more = ""
+        if len(opinions) > size:
+            more = page_token(scope, ".".join(map(str, opinions[size - 1][0])))
+        return pb.ListOpinionsResponse(
+            opinions=[translate.opinion_to_proto(opinion) for _, opinion in opinions[:size]],
             next_page_token=more,
             revision=revision,
         )
@@ -239,11 +306,21 @@ class ListServicer(ListServiceServicer):
         return await self._threads.read(translate.draft_from_proto, entry, field)
 
     def _entries_with_messages(
-        self, name: str, **options: Any
+        self, name: str, may_count: Callable[[str], bool] | None, **options: Any
     ) -> tuple[list[Entry], list[types_pb2.Entry]]:
         # In one thread: a thousand messages would hold up the event loop for tens of milliseconds.
-        entries = self._store.get_entries(name, **options)
+        entries = self._with_counts(self._store.get_entries(name, **options), may_count)
         return entries, [translate.entry_to_proto(entry) for entry in entries]
+
+    def _with_counts(
+        self, entries: Sequence[Entry], may_count: Callable[[str], bool] | None
+    ) -> list[Entry]:
+        """Return entries with what others hold of them, as far as it counts for the caller."""
+        said = self._store.opinions.of(entries)
+        return [
+            replace(entry, opinions=OpinionCounts.told(said.get(entry.name, ()), may_count))
+            for entry in entries
+        ]
 
     def _visible_lists(
         self, after: str, count: int, is_visible: Callable[[str], bool]
@@ -277,6 +354,19 @@ def _masked(paths: Iterable[str], known: Sequence[str]) -> list[str]:
     if not fields or any(field not in known for field in fields):
         raise InvalidRequest.of("update_mask", f"name some of {', '.join(known)}")
     return fields
+
+
+def _about(request: pb.ListOpinionsRequest) -> tuple[str, int | None]:
+    """Return the list that opinions are asked about, and the sequence where it is one entry.
+
+    Raises:
+        InvalidRequest: neither is named, or history is asked for of a list.
+    """
+    if request.WhichOneof("about") == "entry":
+        return rules.check_entry_name(request.entry, "entry")
+    if request.show_history:
+        raise InvalidRequest.of("show_history", "is for one entry: name it")
+    return rules.check_list_name(request.list, "list"), None
 
 
 def _page_size(asked: int) -> int:

@@ -102,6 +102,7 @@ class MatchServicer(MatchServiceServicer):
             found.detail,
             is_behind,
             access.may_match(),
+            access.may_count(),
         )
         (verdict,) = await self._judge([query])
         if found.limitation is UndeterminedReason.UNREADABLE and not verdict.matches:
@@ -133,7 +134,11 @@ class MatchServicer(MatchServiceServicer):
         """Answer for a file that cannot be decoded: it may still be known by its digests."""
         if error.digests:
             query = Query(
-                MediaType.IMAGE, error.digests, is_behind=is_behind, may_match=access.may_match()
+                MediaType.IMAGE,
+                error.digests,
+                is_behind=is_behind,
+                may_match=access.may_match(),
+                may_count=access.may_count(),
             )
             (verdict,) = await self._judge([query])
             if verdict.outcome is Outcome.MATCH:
@@ -217,6 +222,7 @@ class MatchServicer(MatchServiceServicer):
             translate.limitation_from_proto(request.limitation),
             is_behind=await self._is_behind(request.min_revision, context),
             may_match=access.may_match(),
+            may_count=access.may_count(),
         )
 
     async def _is_behind(self, min_revision: str, context: Context) -> bool:

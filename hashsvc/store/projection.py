@@ -3,6 +3,9 @@
 A record may come before those that stand before it in the log, when it is urgent. So the tables are
 made to depend on which records are held, and never on the order in which they came: what is said of
 an entry is what the latest held record about it says, whether its own is there already or not.
+
+A list holds entries or, named `partner/feedback` and of that kind, its owner's opinions: a record
+of the one in a list of the other is kept and means nothing.
 """
 
 from collections.abc import Iterable
@@ -27,6 +30,7 @@ from hashsvc.model import (
     ListKind,
     OpinionGiven,
     TrustRestored,
+    is_feedback,
 )
 from hashsvc.store import records, schema
 from hashsvc.store.rows import insert, put
@@ -77,7 +81,8 @@ class Projection:
     ) -> None:
         self._connection = connection
         self._list_id: int = list_row.id
-        self._kind = ListKind(list_row.kind)
+        self._holds_entries = list_row.kind != ListKind.FEEDBACK.value
+        self._holds_opinions = is_feedback(list_row.name) and not self._holds_entries
         self._position = log_size
         self._now = to_us(now)
         self._records: list[dict[str, Any]] = []
@@ -95,7 +100,7 @@ class Projection:
         about: int | None = None
         change = record.change
         match change:
-            case EntryAdded():
+            case EntryAdded() if self._holds_entries:
                 entry_id = self._position
                 self._add_entry(record.place, change)
                 if self._is_open(change.draft.description.incident):
@@ -103,7 +108,7 @@ class Projection:
             case EntryAmended() | EntryWithdrawn() | EntryErased():
                 about = change.sequence
                 self._touched[about] = None
-            case None:
+            case None | EntryAdded():
                 pass
             case _:
                 self._note(record.place, change)
@@ -180,7 +185,7 @@ class Projection:
             case KeyRotated(statement=statement):
                 at = list_id | {"place": place}
                 put(self._connection, schema.rotations, at, {"statement": statement})
-            case OpinionGiven() if self._kind is ListKind.FEEDBACK:
+            case OpinionGiven() if self._holds_opinions:
                 self._note_opinion(place, change)
             case ContributorDistrusted():
                 values = list_id | {

@@ -8,10 +8,11 @@ from typing import NamedTuple, cast
 import sqlalchemy as sa
 
 from hashsvc.model import Entry, HashList, KnownEntry, ListKind
-from hashsvc.store import entries, schema
+from hashsvc.store import entries, opinions, schema
 from hashsvc.store.audit import AuditTables
 from hashsvc.store.logs import LogTables
 from hashsvc.store.migrate import open_engine
+from hashsvc.store.opinions import OpinionTables
 from hashsvc.store.partners import PartnerTables
 from hashsvc.store.projection import ENDS
 from hashsvc.store.subscriptions import SubscriptionTables
@@ -45,7 +46,8 @@ class Store:
     """A node's logs and tables. Safe to use from many threads.
 
     `partners` are the tables of partners and credentials, `audit` those of the audit log, `logs`
-    those of the lists' signed logs, `subscriptions` those of the lists that are followed.
+    those of the lists' signed logs, `subscriptions` those of the lists that are followed,
+    `opinions` those of what partners hold of entries.
     """
 
     def __init__(self, url: str) -> None:
@@ -60,6 +62,7 @@ class Store:
         self.audit = AuditTables(self._engine, self._writer)
         self.logs = LogTables(self._engine, self._writer)
         self.subscriptions = SubscriptionTables(self._engine, self._writer)
+        self.opinions = OpinionTables(self._engine)
         with self._engine.begin() as connection:
             self.node_id: str = connection.execute(sa.select(schema.node.c.node_id)).scalar_one()
 
@@ -146,12 +149,13 @@ class Store:
             rows = connection.execute(entries.KNOWN, {"ids": entry_ids}).all()
             ids = [row.id for row in rows]
             found = entries.get_fingerprints(connection, ids, with_values=False)
-        return {
-            row.id: KnownEntry(
-                entries.to_entry(row, found, None), ListKind(row.list_kind), row.names_contributors
-            )
-            for row in rows
-        }
+        known = {}
+        for row in rows:
+            entry = entries.to_entry(row, found, None)
+            said = opinions.read_said(row.said, entry.name, entry.contributor)
+            kind = ListKind(row.list_kind)
+            known[row.id] = KnownEntry(entry, kind, row.names_contributors, said)
+        return known
 
     def index_changes(self, after: int, limit: int) -> IndexChanges:
         """Return what up to `limit` records after position `after` mean for an index.

@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from hashsvc.model import Change, Entry, HashList, ListDescribed
-from hashsvc.store import entries, schema
+from hashsvc.model import Change, Entry, HashList, ListDescribed, Opinion
+from hashsvc.store import entries, opinions, schema
 from hashsvc.store.projection import Projection, Record, described_columns
 from hashsvc.store.rows import insert, put
 from hashsvc.store.times import to_us
@@ -82,6 +82,10 @@ class WriteTransaction:
     def get_entry(self, list_name: str, sequence: int, viewer: str | None) -> Entry | None:
         """Return one entry with its fingerprints, if there is one that the viewer sees."""
         return entries.get_entry(self._connection, list_name, sequence, viewer)
+
+    def get_opinion(self, feedback_list: str, entry: str) -> Opinion | None:
+        """Return what the owner of a feedback list holds of an entry now."""
+        return opinions.latest(self._connection, feedback_list, entry)
 
     def find_active(self, list_name: str, digests: Sequence[bytes]) -> dict[bytes, int]:
         """Return the sequences of the list's active entries with those fingerprint digests."""

@@ -199,3 +199,49 @@ class ListEntriesResponse(_message.Message):
     next_page_token: str
     revision: str
     def __init__(self, entries: _Optional[_Iterable[_Union[_types_pb2.Entry, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., revision: _Optional[str] = ...) -> None: ...
+
+class GiveOpinionRequest(_message.Message):
+    __slots__ = ("request_id", "entry", "opinion", "reason", "partner")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_FIELD_NUMBER: _ClassVar[int]
+    OPINION_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    PARTNER_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    entry: str
+    opinion: _types_pb2.OpinionKind
+    reason: str
+    partner: str
+    def __init__(self, request_id: _Optional[str] = ..., entry: _Optional[str] = ..., opinion: _Optional[_Union[_types_pb2.OpinionKind, str]] = ..., reason: _Optional[str] = ..., partner: _Optional[str] = ...) -> None: ...
+
+class GiveOpinionResponse(_message.Message):
+    __slots__ = ("opinion", "revision")
+    OPINION_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    opinion: _types_pb2.Opinion
+    revision: str
+    def __init__(self, opinion: _Optional[_Union[_types_pb2.Opinion, _Mapping]] = ..., revision: _Optional[str] = ...) -> None: ...
+
+class ListOpinionsRequest(_message.Message):
+    __slots__ = ("list", "entry", "page_size", "page_token", "show_history")
+    LIST_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    SHOW_HISTORY_FIELD_NUMBER: _ClassVar[int]
+    list: str
+    entry: str
+    page_size: int
+    page_token: str
+    show_history: bool
+    def __init__(self, list: _Optional[str] = ..., entry: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., show_history: bool = ...) -> None: ...
+
+class ListOpinionsResponse(_message.Message):
+    __slots__ = ("opinions", "next_page_token", "revision")
+    OPINIONS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    opinions: _containers.RepeatedCompositeFieldContainer[_types_pb2.Opinion]
+    next_page_token: str
+    revision: str
+    def __init__(self, opinions: _Optional[_Iterable[_Union[_types_pb2.Opinion, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., revision: _Optional[str] = ...) -> None: ...

@@ -98,6 +98,16 @@ class ListServiceStub(object):
                 request_serializer=hashsvc_dot_v1_dot_list__service__pb2.ListEntriesRequest.SerializeToString,
                 response_deserializer=hashsvc_dot_v1_dot_list__service__pb2.ListEntriesResponse.FromString,
                 _registered_method=True)
+        self.GiveOpinion = channel.unary_unary(
+                '/hashsvc.v1.ListService/GiveOpinion',
+                request_serializer=hashsvc_dot_v1_dot_list__service__pb2.GiveOpinionRequest.SerializeToString,
+                response_deserializer=hashsvc_dot_v1_dot_list__service__pb2.GiveOpinionResponse.FromString,
+                _registered_method=True)
+        self.ListOpinions = channel.unary_unary(
+                '/hashsvc.v1.ListService/ListOpinions',
+                request_serializer=hashsvc_dot_v1_dot_list__service__pb2.ListOpinionsRequest.SerializeToString,
+                response_deserializer=hashsvc_dot_v1_dot_list__service__pb2.ListOpinionsResponse.FromString,
+                _registered_method=True)
 
 
 class ListServiceServicer(object):
@@ -121,7 +131,8 @@ class ListServiceServicer(object):
         """Creates a list.
 
         ALREADY_EXISTS: there is a list of that name; use it.
-        INVALID_ARGUMENT: the name or purpose is malformed, or the name is reserved.
+        INVALID_ARGUMENT: the name or purpose is malformed, or the name is reserved: `partner/feedback` is
+        that of FEEDBACK lists, and theirs alone.
         UNAVAILABLE: the node is starting or stopping. Retry with the same request_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -166,7 +177,7 @@ class ListServiceServicer(object):
         are not. Resend those with their request_ids.
         NOT_FOUND: there is no list of that name; create it first.
         INVALID_ARGUMENT: an entry is malformed; `BadRequest` names it as `entries[i].field`, `ErrorInfo`
-        carries the batch's request_id. Fix that entry and resend.
+        carries the batch's request_id. Fix that entry and resend. Or the list is one of opinions.
         RESOURCE_EXHAUSTED: the batch is larger than 1,000 entries or 100,000 fingerprints.
         UNAVAILABLE: the node is starting or stopping. Retry with the same request_ids.
         """
@@ -204,7 +215,8 @@ class ListServiceServicer(object):
 
         NOT_FOUND: there is no list of that name.
         FAILED_PRECONDITION: the list has no entry that canaries could resemble; add some first.
-        INVALID_ARGUMENT: the partner is no partner's id, or the list's owner.
+        INVALID_ARGUMENT: the partner is no partner's id, or the list's owner; or the list is one of
+        opinions.
         RESOURCE_EXHAUSTED: more than 100 canaries at once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -226,6 +238,40 @@ class ListServiceServicer(object):
         NOT_FOUND: there is no list of that name.
         INVALID_ARGUMENT: the page token is not one of this method's for this list.
         PERMISSION_DENIED: only canaries were asked for, which the caller may not see.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GiveOpinion(self, request, context):
+        """Says what the caller holds of an entry of another partner. The opinion is a record of the
+        caller's own list `partner/feedback`, made by the first one for everyone to read, and travels to
+        all who follow that. The latest opinion on an entry counts; the very same again adds no record.
+        Needs the role `contribute` for that list, and that the caller may read the entry's.
+
+        NOT_FOUND: there is no such entry at this node.
+        FAILED_PRECONDITION: the entry is withdrawn, or the caller's feedback list is kept at another
+        node; give the opinion there.
+        ALREADY_EXISTS: the caller has a list of that name with entries, from before it was reserved.
+        INVALID_ARGUMENT: a field is missing or malformed, or the entry is the caller's own: amend or
+        withdraw it.
+        PERMISSION_DENIED: another partner is named.
+        UNAVAILABLE: the node is starting or stopping. Retry with the same request_id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListOpinions(self, request, context):
+        """Lists what partners hold of one entry, or of all entries of a list: the latest opinion of each,
+        or, of one entry, all that they ever gave. Left out are opinions of the partner that asserts the
+        entry and of its list's owner. Who asserts an entry, or owns its list, reads the opinions on it
+        of all partners whose feedback list is for everyone or names it; others read those in lists that
+        they may read.
+
+        NOT_FOUND: there is no list or entry of that name.
+        INVALID_ARGUMENT: a field is missing, or the page token is not one of this method's for this list
+        or entry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -283,6 +329,16 @@ def add_ListServiceServicer_to_server(servicer, server):
                     servicer.ListEntries,
                     request_deserializer=hashsvc_dot_v1_dot_list__service__pb2.ListEntriesRequest.FromString,
                     response_serializer=hashsvc_dot_v1_dot_list__service__pb2.ListEntriesResponse.SerializeToString,
+            ),
+            'GiveOpinion': grpc.unary_unary_rpc_method_handler(
+                    servicer.GiveOpinion,
+                    request_deserializer=hashsvc_dot_v1_dot_list__service__pb2.GiveOpinionRequest.FromString,
+                    response_serializer=hashsvc_dot_v1_dot_list__service__pb2.GiveOpinionResponse.SerializeToString,
+            ),
+            'ListOpinions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOpinions,
+                    request_deserializer=hashsvc_dot_v1_dot_list__service__pb2.ListOpinionsRequest.FromString,
+                    response_serializer=hashsvc_dot_v1_dot_list__service__pb2.ListOpinionsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -569,6 +625,60 @@ class ListService(object):
             '/hashsvc.v1.ListService/ListEntries',
             hashsvc_dot_v1_dot_list__service__pb2.ListEntriesRequest.SerializeToString,
             hashsvc_dot_v1_dot_list__service__pb2.ListEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GiveOpinion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hashsvc.v1.ListService/GiveOpinion',
+            hashsvc_dot_v1_dot_list__service__pb2.GiveOpinionRequest.SerializeToString,
+            hashsvc_dot_v1_dot_list__service__pb2.GiveOpinionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOpinions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hashsvc.v1.ListService/ListOpinions',
+            hashsvc_dot_v1_dot_list__service__pb2.ListOpinionsRequest.SerializeToString,
+            hashsvc_dot_v1_dot_list__service__pb2.ListOpinionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

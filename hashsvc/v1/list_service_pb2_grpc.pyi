@@ -185,7 +185,39 @@ _ListServiceListEntriesType = typing_extensions.TypeVar(
     ],
 )
 
-class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceUpdateListType, _ListServiceGetListType, _ListServiceListListsType, _ListServiceAddEntriesType, _ListServiceAmendEntryType, _ListServiceWithdrawEntryType, _ListServicePlantCanariesType, _ListServiceGetEntryType, _ListServiceListEntriesType]):
+_ListServiceGiveOpinionType = typing_extensions.TypeVar(
+    '_ListServiceGiveOpinionType',
+    grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.GiveOpinionRequest,
+        hashsvc.v1.list_service_pb2.GiveOpinionResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.GiveOpinionRequest,
+        hashsvc.v1.list_service_pb2.GiveOpinionResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.GiveOpinionRequest,
+        hashsvc.v1.list_service_pb2.GiveOpinionResponse,
+    ],
+)
+
+_ListServiceListOpinionsType = typing_extensions.TypeVar(
+    '_ListServiceListOpinionsType',
+    grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.ListOpinionsRequest,
+        hashsvc.v1.list_service_pb2.ListOpinionsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.ListOpinionsRequest,
+        hashsvc.v1.list_service_pb2.ListOpinionsResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.ListOpinionsRequest,
+        hashsvc.v1.list_service_pb2.ListOpinionsResponse,
+    ],
+)
+
+class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceUpdateListType, _ListServiceGetListType, _ListServiceListListsType, _ListServiceAddEntriesType, _ListServiceAmendEntryType, _ListServiceWithdrawEntryType, _ListServicePlantCanariesType, _ListServiceGetEntryType, _ListServiceListEntriesType, _ListServiceGiveOpinionType, _ListServiceListOpinionsType]):
     """Keeps hash lists. A list is an append-only log: entries are added, amended and withdrawn, and
     nothing is ever overwritten.
 
@@ -244,6 +276,14 @@ class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceUpd
             hashsvc.v1.list_service_pb2.ListEntriesRequest,
             hashsvc.v1.list_service_pb2.ListEntriesResponse,
         ],
+        grpc.UnaryUnaryMultiCallable[
+            hashsvc.v1.list_service_pb2.GiveOpinionRequest,
+            hashsvc.v1.list_service_pb2.GiveOpinionResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            hashsvc.v1.list_service_pb2.ListOpinionsRequest,
+            hashsvc.v1.list_service_pb2.ListOpinionsResponse,
+        ],
     ], channel: grpc.Channel) -> None: ...
 
     @typing.overload
@@ -288,13 +328,22 @@ class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceUpd
             hashsvc.v1.list_service_pb2.ListEntriesRequest,
             hashsvc.v1.list_service_pb2.ListEntriesResponse,
         ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            hashsvc.v1.list_service_pb2.GiveOpinionRequest,
+            hashsvc.v1.list_service_pb2.GiveOpinionResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            hashsvc.v1.list_service_pb2.ListOpinionsRequest,
+            hashsvc.v1.list_service_pb2.ListOpinionsResponse,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     CreateList: _ListServiceCreateListType
     """Creates a list.
 
     ALREADY_EXISTS: there is a list of that name; use it.
-    INVALID_ARGUMENT: the name or purpose is malformed, or the name is reserved.
+    INVALID_ARGUMENT: the name or purpose is malformed, or the name is reserved: `partner/feedback` is
+      that of FEEDBACK lists, and theirs alone.
     UNAVAILABLE: the node is starting or stopping. Retry with the same request_id.
     """
 
@@ -327,7 +376,7 @@ class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceUpd
     are not. Resend those with their request_ids.
     NOT_FOUND: there is no list of that name; create it first.
     INVALID_ARGUMENT: an entry is malformed; `BadRequest` names it as `entries[i].field`, `ErrorInfo`
-      carries the batch's request_id. Fix that entry and resend.
+      carries the batch's request_id. Fix that entry and resend. Or the list is one of opinions.
     RESOURCE_EXHAUSTED: the batch is larger than 1,000 entries or 100,000 fingerprints.
     UNAVAILABLE: the node is starting or stopping. Retry with the same request_ids.
     """
@@ -356,7 +405,8 @@ class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceUpd
 
     NOT_FOUND: there is no list of that name.
     FAILED_PRECONDITION: the list has no entry that canaries could resemble; add some first.
-    INVALID_ARGUMENT: the partner is no partner's id, or the list's owner.
+    INVALID_ARGUMENT: the partner is no partner's id, or the list's owner; or the list is one of
+      opinions.
     RESOURCE_EXHAUSTED: more than 100 canaries at once.
     """
 
@@ -372,6 +422,34 @@ class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceUpd
     NOT_FOUND: there is no list of that name.
     INVALID_ARGUMENT: the page token is not one of this method's for this list.
     PERMISSION_DENIED: only canaries were asked for, which the caller may not see.
+    """
+
+    GiveOpinion: _ListServiceGiveOpinionType
+    """Says what the caller holds of an entry of another partner. The opinion is a record of the
+    caller's own list `partner/feedback`, made by the first one for everyone to read, and travels to
+    all who follow that. The latest opinion on an entry counts; the very same again adds no record.
+    Needs the role `contribute` for that list, and that the caller may read the entry's.
+
+    NOT_FOUND: there is no such entry at this node.
+    FAILED_PRECONDITION: the entry is withdrawn, or the caller's feedback list is kept at another
+      node; give the opinion there.
+    ALREADY_EXISTS: the caller has a list of that name with entries, from before it was reserved.
+    INVALID_ARGUMENT: a field is missing or malformed, or the entry is the caller's own: amend or
+      withdraw it.
+    PERMISSION_DENIED: another partner is named.
+    UNAVAILABLE: the node is starting or stopping. Retry with the same request_id.
+    """
+
+    ListOpinions: _ListServiceListOpinionsType
+    """Lists what partners hold of one entry, or of all entries of a list: the latest opinion of each,
+    or, of one entry, all that they ever gave. Left out are opinions of the partner that asserts the
+    entry and of its list's owner. Who asserts an entry, or owns its list, reads the opinions on it
+    of all partners whose feedback list is for everyone or names it; others read those in lists that
+    they may read.
+
+    NOT_FOUND: there is no list or entry of that name.
+    INVALID_ARGUMENT: a field is missing, or the page token is not one of this method's for this list
+      or entry.
     """
 
 ListServiceAsyncStub: typing_extensions.TypeAlias = ListServiceStub[
@@ -415,6 +493,14 @@ ListServiceAsyncStub: typing_extensions.TypeAlias = ListServiceStub[
         hashsvc.v1.list_service_pb2.ListEntriesRequest,
         hashsvc.v1.list_service_pb2.ListEntriesResponse,
     ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.GiveOpinionRequest,
+        hashsvc.v1.list_service_pb2.GiveOpinionResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.ListOpinionsRequest,
+        hashsvc.v1.list_service_pb2.ListOpinionsResponse,
+    ],
 ]
 
 class ListServiceServicer(metaclass=abc.ABCMeta):
@@ -443,7 +529,8 @@ class ListServiceServicer(metaclass=abc.ABCMeta):
         """Creates a list.
 
         ALREADY_EXISTS: there is a list of that name; use it.
-        INVALID_ARGUMENT: the name or purpose is malformed, or the name is reserved.
+        INVALID_ARGUMENT: the name or purpose is malformed, or the name is reserved: `partner/feedback` is
+          that of FEEDBACK lists, and theirs alone.
         UNAVAILABLE: the node is starting or stopping. Retry with the same request_id.
         """
 
@@ -496,7 +583,7 @@ class ListServiceServicer(metaclass=abc.ABCMeta):
         are not. Resend those with their request_ids.
         NOT_FOUND: there is no list of that name; create it first.
         INVALID_ARGUMENT: an entry is malformed; `BadRequest` names it as `entries[i].field`, `ErrorInfo`
-          carries the batch's request_id. Fix that entry and resend.
+          carries the batch's request_id. Fix that entry and resend. Or the list is one of opinions.
         RESOURCE_EXHAUSTED: the batch is larger than 1,000 entries or 100,000 fingerprints.
         UNAVAILABLE: the node is starting or stopping. Retry with the same request_ids.
         """
@@ -540,7 +627,8 @@ class ListServiceServicer(metaclass=abc.ABCMeta):
 
         NOT_FOUND: there is no list of that name.
         FAILED_PRECONDITION: the list has no entry that canaries could resemble; add some first.
-        INVALID_ARGUMENT: the partner is no partner's id, or the list's owner.
+        INVALID_ARGUMENT: the partner is no partner's id, or the list's owner; or the list is one of
+          opinions.
         RESOURCE_EXHAUSTED: more than 100 canaries at once.
         """
 
@@ -566,6 +654,44 @@ class ListServiceServicer(metaclass=abc.ABCMeta):
         NOT_FOUND: there is no list of that name.
         INVALID_ARGUMENT: the page token is not one of this method's for this list.
         PERMISSION_DENIED: only canaries were asked for, which the caller may not see.
+        """
+
+    @abc.abstractmethod
+    def GiveOpinion(
+        self,
+        request: hashsvc.v1.list_service_pb2.GiveOpinionRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[hashsvc.v1.list_service_pb2.GiveOpinionResponse, collections.abc.Awaitable[hashsvc.v1.list_service_pb2.GiveOpinionResponse]]:
+        """Says what the caller holds of an entry of another partner. The opinion is a record of the
+        caller's own list `partner/feedback`, made by the first one for everyone to read, and travels to
+        all who follow that. The latest opinion on an entry counts; the very same again adds no record.
+        Needs the role `contribute` for that list, and that the caller may read the entry's.
+
+        NOT_FOUND: there is no such entry at this node.
+        FAILED_PRECONDITION: the entry is withdrawn, or the caller's feedback list is kept at another
+          node; give the opinion there.
+        ALREADY_EXISTS: the caller has a list of that name with entries, from before it was reserved.
+        INVALID_ARGUMENT: a field is missing or malformed, or the entry is the caller's own: amend or
+          withdraw it.
+        PERMISSION_DENIED: another partner is named.
+        UNAVAILABLE: the node is starting or stopping. Retry with the same request_id.
+        """
+
+    @abc.abstractmethod
+    def ListOpinions(
+        self,
+        request: hashsvc.v1.list_service_pb2.ListOpinionsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[hashsvc.v1.list_service_pb2.ListOpinionsResponse, collections.abc.Awaitable[hashsvc.v1.list_service_pb2.ListOpinionsResponse]]:
+        """Lists what partners hold of one entry, or of all entries of a list: the latest opinion of each,
+        or, of one entry, all that they ever gave. Left out are opinions of the partner that asserts the
+        entry and of its list's owner. Who asserts an entry, or owns its list, reads the opinions on it
+        of all partners whose feedback list is for everyone or names it; others read those in lists that
+        they may read.
+
+        NOT_FOUND: there is no list or entry of that name.
+        INVALID_ARGUMENT: a field is missing, or the page token is not one of this method's for this list
+          or entry.
         """
 
 def add_ListServiceServicer_to_server(servicer: ListServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -58,6 +58,15 @@ class ListKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     LIST_KIND_KNOWN: _ClassVar[ListKind]
     LIST_KIND_EXEMPTION: _ClassVar[ListKind]
     LIST_KIND_FEEDBACK: _ClassVar[ListKind]
+
+class OpinionKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    OPINION_KIND_UNSPECIFIED: _ClassVar[OpinionKind]
+    OPINION_KIND_CONFIRM: _ClassVar[OpinionKind]
+    OPINION_KIND_DISPUTE: _ClassVar[OpinionKind]
+    OPINION_KIND_OUT_OF_SCOPE: _ClassVar[OpinionKind]
+    OPINION_KIND_SEEN: _ClassVar[OpinionKind]
+    OPINION_KIND_PENDING: _ClassVar[OpinionKind]
 ALGORITHM_UNSPECIFIED: Algorithm
 ALGORITHM_SHA256: Algorithm
 ALGORITHM_MD5: Algorithm
@@ -88,6 +97,12 @@ LIST_KIND_UNSPECIFIED: ListKind
 LIST_KIND_KNOWN: ListKind
 LIST_KIND_EXEMPTION: ListKind
 LIST_KIND_FEEDBACK: ListKind
+OPINION_KIND_UNSPECIFIED: OpinionKind
+OPINION_KIND_CONFIRM: OpinionKind
+OPINION_KIND_DISPUTE: OpinionKind
+OPINION_KIND_OUT_OF_SCOPE: OpinionKind
+OPINION_KIND_SEEN: OpinionKind
+OPINION_KIND_PENDING: OpinionKind
 
 class Fingerprint(_message.Message):
     __slots__ = ("algorithm", "value", "quality", "time_offset", "decoding", "variant")
@@ -128,7 +143,7 @@ class HashList(_message.Message):
     def __init__(self, name: _Optional[str] = ..., kind: _Optional[_Union[ListKind, str]] = ..., purpose: _Optional[str] = ..., size: _Optional[int] = ..., active_entries: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., readers: _Optional[_Iterable[str]] = ..., names_contributors: bool = ..., key: _Optional[str] = ...) -> None: ...
 
 class Entry(_message.Message):
-    __slots__ = ("name", "media_type", "fingerprints", "labels", "entities", "basis", "severity", "incident", "expire_time", "note", "contributor", "create_time", "update_time", "withdraw_time", "withdraw_reason", "canary_of")
+    __slots__ = ("name", "media_type", "fingerprints", "labels", "entities", "basis", "severity", "incident", "expire_time", "note", "contributor", "create_time", "update_time", "withdraw_time", "withdraw_reason", "canary_of", "opinions")
     NAME_FIELD_NUMBER: _ClassVar[int]
     MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
     FINGERPRINTS_FIELD_NUMBER: _ClassVar[int]
@@ -145,6 +160,7 @@ class Entry(_message.Message):
     WITHDRAW_TIME_FIELD_NUMBER: _ClassVar[int]
     WITHDRAW_REASON_FIELD_NUMBER: _ClassVar[int]
     CANARY_OF_FIELD_NUMBER: _ClassVar[int]
+    OPINIONS_FIELD_NUMBER: _ClassVar[int]
     name: str
     media_type: MediaType
     fingerprints: _containers.RepeatedCompositeFieldContainer[Fingerprint]
@@ -161,4 +177,33 @@ class Entry(_message.Message):
     withdraw_time: _timestamp_pb2.Timestamp
     withdraw_reason: str
     canary_of: str
-    def __init__(self, name: _Optional[str] = ..., media_type: _Optional[_Union[MediaType, str]] = ..., fingerprints: _Optional[_Iterable[_Union[Fingerprint, _Mapping]]] = ..., labels: _Optional[_Iterable[str]] = ..., entities: _Optional[_Iterable[str]] = ..., basis: _Optional[_Union[Basis, str]] = ..., severity: _Optional[_Union[Severity, str]] = ..., incident: _Optional[str] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., note: _Optional[str] = ..., contributor: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., withdraw_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., withdraw_reason: _Optional[str] = ..., canary_of: _Optional[str] = ...) -> None: ...
+    opinions: OpinionCounts
+    def __init__(self, name: _Optional[str] = ..., media_type: _Optional[_Union[MediaType, str]] = ..., fingerprints: _Optional[_Iterable[_Union[Fingerprint, _Mapping]]] = ..., labels: _Optional[_Iterable[str]] = ..., entities: _Optional[_Iterable[str]] = ..., basis: _Optional[_Union[Basis, str]] = ..., severity: _Optional[_Union[Severity, str]] = ..., incident: _Optional[str] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., note: _Optional[str] = ..., contributor: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., withdraw_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., withdraw_reason: _Optional[str] = ..., canary_of: _Optional[str] = ..., opinions: _Optional[_Union[OpinionCounts, _Mapping]] = ...) -> None: ...
+
+class Opinion(_message.Message):
+    __slots__ = ("entry", "partner", "opinion", "reason", "time")
+    ENTRY_FIELD_NUMBER: _ClassVar[int]
+    PARTNER_FIELD_NUMBER: _ClassVar[int]
+    OPINION_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    entry: str
+    partner: str
+    opinion: OpinionKind
+    reason: str
+    time: _timestamp_pb2.Timestamp
+    def __init__(self, entry: _Optional[str] = ..., partner: _Optional[str] = ..., opinion: _Optional[_Union[OpinionKind, str]] = ..., reason: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class OpinionCounts(_message.Message):
+    __slots__ = ("confirm", "dispute", "out_of_scope", "seen", "pending")
+    CONFIRM_FIELD_NUMBER: _ClassVar[int]
+    DISPUTE_FIELD_NUMBER: _ClassVar[int]
+    OUT_OF_SCOPE_FIELD_NUMBER: _ClassVar[int]
+    SEEN_FIELD_NUMBER: _ClassVar[int]
+    PENDING_FIELD_NUMBER: _ClassVar[int]
+    confirm: int
+    dispute: int
+    out_of_scope: int
+    seen: int
+    pending: int
+    def __init__(self, confirm: _Optional[int] = ..., dispute: _Optional[int] = ..., out_of_scope: _Optional[int] = ..., seen: _Optional[int] = ..., pending: _Optional[int] = ...) -> None: ...

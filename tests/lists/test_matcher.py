@@ -23,6 +23,8 @@ from hashsvc.model import (
     Fingerprint,
     ListKind,
     MediaType,
+    OpinionCounts,
+    OpinionKind,
     Outcome,
     Severity,
     UndeterminedReason,
@@ -235,6 +237,39 @@ def test_nothing_blocks_unless_a_rule_says_so(tmp_path: Path) -> None:
     desk.add("court/known", EntryDraft(MediaType.IMAGE, (digest, pdq(PDQ)), court))
     assert desk.check(pdq(PDQ)).action is Action.REVIEW
     assert desk.check(pdq(PDQ), digest).action is Action.BLOCK
+    desk.store.close()
+
+
+def test_what_partners_dispute_can_be_sent_to_review(tmp_path: Path) -> None:
+    """A rule may ask for it, or for its absence; what the caller is not told of has no weight."""
+    rules = (
+        PolicyRule(action=Action.REVIEW, disputed=True),
+        PolicyRule(action=Action.BLOCK, disputed=False),
+    )
+    desk = Desk(tmp_path, Policy(rules=rules))
+    (name,) = desk.add("acme/known", pdq_draft(PDQ))
+
+    def give(partner: str, kind: OpinionKind) -> None:
+        """Let a partner say it."""
+        desk.ledger.give_opinion(partner, name, kind, "why", request_id=f"{partner} {kind}")
+
+    for kind in (OpinionKind.CONFIRM, OpinionKind.SEEN, OpinionKind.PENDING):
+        give(f"a-{kind}", kind)
+    assert desk.check(pdq(PDQ)).action is Action.BLOCK
+    give("bolt", OpinionKind.OUT_OF_SCOPE)
+    verdict = desk.check(pdq(PDQ))
+    assert verdict.action is Action.REVIEW
+    assert verdict.matches[0].opinions == OpinionCounts(1, 0, 1, 1, 1)
+    unheard = Query(MediaType.IMAGE, (pdq(PDQ),), may_count=lambda name: name != "bolt/feedback")
+    (verdict,) = desk.matcher.check([unheard])
+    assert verdict.action is Action.BLOCK
+    assert verdict.matches[0].opinions == OpinionCounts(confirm=1, seen=1, pending=1)
+    give("bolt", OpinionKind.CONFIRM)
+    assert desk.check(pdq(PDQ)).action is Action.BLOCK
+    give("bolt", OpinionKind.DISPUTE)
+    assert desk.check(pdq(PDQ)).action is Action.REVIEW
+    desk.add("acme/known", pdq_draft(flip(PDQ, 1)))
+    assert desk.check(pdq(PDQ)).action is Action.BLOCK
     desk.store.close()
 
 

@@ -24,6 +24,8 @@ from hashsvc.model import (
     ListDescribed,
     ListKind,
     MediaType,
+    OpinionGiven,
+    OpinionKind,
 )
 from hashsvc.store import records
 from hashsvc.store.projection import Record
@@ -52,11 +54,14 @@ def test_an_added_record_decodes_to_what_it_was(
 def test_other_records_decode_to_what_they_were(
     sequence: int, description: Description, reason: str, time: datetime
 ) -> None:
-    """Amendments and withdrawals."""
-    for change in (
+    """Amendments, withdrawals and opinions."""
+    opinions = [OpinionGiven("acme/known#7", kind, reason, time) for kind in OpinionKind]
+    changes: list[Change] = [
+        *opinions,
         EntryAmended(sequence, description, time),
         EntryWithdrawn(sequence, reason, time),
-    ):
+    ]
+    for change in changes:
         assert records.decode(records.encode(change)) == change
 
 

@@ -20,6 +20,8 @@ from hashsvc.model import (
     ListKind,
     MediaFingerprints,
     MediaType,
+    Opinion,
+    OpinionKind,
     UndeterminedReason,
     Verdict,
 )
@@ -235,6 +237,31 @@ def withdraw_request(
     )
 
 
+def opinion_request(
+    entry: str, opinion: OpinionKind, reason: str, partner: str, request_id: str | None
+) -> list_service_pb2.GiveOpinionRequest:
+    """Build a GiveOpinionRequest."""
+    return list_service_pb2.GiveOpinionRequest(
+        request_id=request_id or new_request_id(),
+        entry=entry,
+        opinion=translate.opinion_kind_to_proto(opinion),
+        reason=reason,
+        partner=partner,
+    )
+
+
+def opinions_request(
+    about: str, page_token: str, *, history: bool
+) -> list_service_pb2.ListOpinionsRequest:
+    """Build a ListOpinionsRequest about a list, or about an entry: that has a # in its name."""
+    request = list_service_pb2.ListOpinionsRequest(page_token=page_token, show_history=history)
+    if "#" in about:
+        request.entry = about
+    else:
+        request.list = about
+    return request
+
+
 def entries_request(
     list_name: str,
     page_token: str,
@@ -251,6 +278,11 @@ def entries_request(
         show_fingerprints=show_fingerprints,
         only_canaries=only_canaries,
     )
+
+
+def opinions_page(response: list_service_pb2.ListOpinionsResponse) -> list[Opinion]:
+    """Read a ListOpinionsResponse."""
+    return [translate.opinion_from_proto(message) for message in response.opinions]
 
 
 def lists_page(response: list_service_pb2.ListListsResponse) -> list[HashList]:

@@ -21,6 +21,8 @@ from hashsvc.model import (
     ListKind,
     MediaFingerprints,
     MediaType,
+    Opinion,
+    OpinionKind,
     UndeterminedReason,
     Verdict,
 )
@@ -296,6 +298,39 @@ class AsyncClient:
                 response = await self._lists.ListEntries(request, timeout=self._timeout_s)
             for entry in response.entries:
                 yield translate.entry_from_proto(entry)
+            token = response.next_page_token
+            if not token:
+                return
+
+    # Opinions
+
+    async def give_opinion(
+        self,
+        entry: str,
+        opinion: OpinionKind,
+        reason: str = "",
+        *,
+        partner: str = "",
+        request_id: str | None = None,
+    ) -> Opinion:
+        """Say what you hold of another's entry; `partner` is you, where the node cannot know it."""
+        request = messages.opinion_request(entry, opinion, reason, partner, request_id)
+        with raised_as_client_errors():
+            response = await self._lists.GiveOpinion(request, timeout=self._timeout_s)
+        return translate.opinion_from_proto(response.opinion)
+
+    async def opinions(self, about: str, *, history: bool = False) -> AsyncIterator[Opinion]:
+        """Iterate over what partners hold of an entry, or of a list's entries, by entry.
+
+        With `history` over all that they ever gave on one entry, partner by partner.
+        """
+        token = ""
+        while True:
+            request = messages.opinions_request(about, token, history=history)
+            with raised_as_client_errors():
+                response = await self._lists.ListOpinions(request, timeout=self._timeout_s)
+            for opinion in messages.opinions_page(response):
+                yield opinion
             token = response.next_page_token
             if not token:
                 return

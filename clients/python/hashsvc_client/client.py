@@ -20,6 +20,8 @@ from hashsvc.model import (
     ListKind,
     MediaFingerprints,
     MediaType,
+    Opinion,
+    OpinionKind,
     UndeterminedReason,
     Verdict,
 )
@@ -277,6 +279,38 @@ class Client(Connected):
             with raised_as_client_errors():
                 response = self._lists.ListEntries(request, timeout=self._timeout_s)
             yield from (translate.entry_from_proto(entry) for entry in response.entries)
+            token = response.next_page_token
+            if not token:
+                return
+
+    # Opinions
+
+    def give_opinion(
+        self,
+        entry: str,
+        opinion: OpinionKind,
+        reason: str = "",
+        *,
+        partner: str = "",
+        request_id: str | None = None,
+    ) -> Opinion:
+        """Say what you hold of another's entry; `partner` is you, where the node cannot know it."""
+        request = messages.opinion_request(entry, opinion, reason, partner, request_id)
+        with raised_as_client_errors():
+            response = self._lists.GiveOpinion(request, timeout=self._timeout_s)
+        return translate.opinion_from_proto(response.opinion)
+
+    def opinions(self, about: str, *, history: bool = False) -> Iterator[Opinion]:
+        """Iterate over what partners hold of an entry, or of a list's entries, by entry.
+
+        With `history` over all that they ever gave on one entry, partner by partner.
+        """
+        token = ""
+        while True:
+            request = messages.opinions_request(about, token, history=history)
+            with raised_as_client_errors():
+                response = self._lists.ListOpinions(request, timeout=self._timeout_s)
+            yield from messages.opinions_page(response)
             token = response.next_page_token
             if not token:
                 return
