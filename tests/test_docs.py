@@ -11,6 +11,7 @@ from hashsvc.config import load
 from tests.processes import hashsvc
 
 ROOT = Path(__file__).resolve().parent.parent
+GROUPS = ("partners", "keys", "certs", "audit", "canaries", "follow")
 README = (ROOT / "README.md").read_text()
 
 
@@ -31,11 +32,14 @@ def test_the_python_example_runs(
 
 
 def test_the_settings_example_loads(tmp_path: Path) -> None:
-    """Every key exists."""
-    (text,) = blocks("toml")
-    file = tmp_path / "hashsvc.toml"
-    file.write_text(text)
-    assert load(file, {}).policy.rules[0].lists == {"acme/known"}
+    """Every key exists, in all of them."""
+    found = []
+    for number, text in enumerate(blocks("toml")):
+        file = tmp_path / f"{number}.toml"
+        file.write_text(text)
+        found.append(load(file, {}))
+    assert found[0].peers[0].address == "hub.example:50051"
+    assert found[1].policy.rules[0].lists == {"acme/known"}
 
 
 def test_every_command_and_option_shown_exists() -> None:
@@ -46,11 +50,8 @@ def test_every_command_and_option_shown_exists() -> None:
     helps: dict[tuple[str, ...], str] = {}
     for command in shown:
         first, *words = command.split()
-        verb = (
-            (first, words[0])
-            if first in ("partners", "keys", "certs", "audit", "canaries") and words
-            else (first,)
-        )
+        is_group = first in GROUPS and words and not words[0].startswith("-")
+        verb = (first, words[0]) if is_group else (first,)
         if verb not in helps:
             done = hashsvc(*verb, "--help")
             assert done.returncode == 0, command
