@@ -5,20 +5,24 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from hashsvc.errors import LogBehind, LogRefused
 from hashsvc.lists import feed as feeds
-from hashsvc.lists.logs import ListKeys, SignedLogs
+from hashsvc.lists.keychain import Rotation
+from hashsvc.lists.logs import ListKeys, SignedLogs, origin
 from hashsvc.model import (
     Algorithm,
     Basis,
     Description,
+    EntryAdded,
     EntryErased,
     ListKind,
     OpinionGiven,
     OpinionKind,
 )
 from hashsvc.model_sync import Ahead, FollowMessage, Leaf, Leaves, Selection, Signed, Started
+from hashsvc.store import records, schema
 from tests.harness import NOW, PROPAGANDA, check_checkpoint, pdq_draft
 from tests.simulator import Link, Member
 
@@ -457,6 +461,26 @@ def test_a_rotation_that_the_log_lacks_is_refused(acme: Member, bolt: Member) ->
         Link(acme, bolt, LIST, keep_back).carry()
     Link(acme, bolt, LIST).carry()
     assert bolt.entries(LIST) == acme.entries(LIST)
+
+
+def test_a_rotation_beside_the_log_is_refused(acme: Member, tmp_path: Path) -> None:
+    """An owner who hands over without a record that says so, signed by both keys all the same."""
+    add(acme, 1)
+    before = acme.logs._keys.signer(LIST, key_of(acme))
+    after = acme.logs._keys.next(LIST)
+    assert before is not None
+    rotation = Rotation(origin(LIST), 2, before.verifier, after.verifier)
+    change = EntryAdded(pdq_draft(2), "acme", NOW)
+    with acme.store.write() as tx:
+        acme.logs._append(tx, LIST, 2, [(change, records.encode(change))], after, NOW)
+        row = {"list_id": 1, "place": 2, "statement": rotation.sign(before, after)}
+        tx._connection.execute(sa.insert(schema.rotations).values(row))
+    eve = Member("eve", tmp_path)
+    eve.subscribe(LIST, before.verifier.encode())
+    with pytest.raises(LogRefused, match="its keys are not those that the log names"):
+        Link(acme, eve, LIST).carry()
+    assert eve.store.get_list(LIST) is None or len(eve.entries(LIST)) == 1
+    eve.close()
 
 
 def test_records_of_a_newer_version_are_kept_and_not_guessed_at(
