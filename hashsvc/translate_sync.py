@@ -177,6 +177,45 @@ def status_from_proto(message: pb.Subscription) -> model.FollowStatus:
     )
 
 
+def checkpoint_to_proto(shown: model.ShownCheckpoint) -> pb.GetCheckpointResponse:
+    """Write a list's newest checkpoint."""
+    return pb.GetCheckpointResponse(
+        note=shown.note,
+        cosigned=shown.cosigned,
+        first_key=shown.first_key,
+        rotations=shown.rotations,
+    )
+
+
+def checkpoint_from_proto(message: pb.GetCheckpointResponse) -> model.ShownCheckpoint:
+    """Read a list's newest checkpoint."""
+    return model.ShownCheckpoint(
+        message.note, tuple(message.cosigned), message.first_key, tuple(message.rotations)
+    )
+
+
+def proof_to_proto(proof: model.InclusionProof) -> pb.GetInclusionProofResponse:
+    """Write the proof that a record is in a log."""
+    return pb.GetInclusionProofResponse(
+        note=proof.note,
+        leaf=leaf_to_proto(proof.leaf),
+        proof=proof.hashes,
+        first_key=proof.first_key,
+        rotations=proof.rotations,
+    )
+
+
+def proof_from_proto(message: pb.GetInclusionProofResponse) -> model.InclusionProof:
+    """Read the proof that a record is in a log."""
+    return model.InclusionProof(
+        message.note,
+        leaf_from_proto(message.leaf),
+        tuple(message.proof),
+        message.first_key,
+        tuple(message.rotations),
+    )
+
+
 def _alarm_to_proto(alarm: model.Alarm) -> pb.Alarm:
     return pb.Alarm(
         reason=alarm.reason,

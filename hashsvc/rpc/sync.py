@@ -13,12 +13,15 @@ from hashsvc.lists.feed import Feed, Reader
 from hashsvc.lists.indexer import Indexer
 from hashsvc.lists.notes import peek_checkpoint
 from hashsvc.model_sync import (
+    Ahead,
     FollowMessage,
     Heartbeat,
+    InclusionProof,
     Leaf,
     Leaves,
     Rotated,
     Selection,
+    ShownCheckpoint,
     Signed,
 )
 from hashsvc.rpc import access
@@ -76,13 +79,11 @@ class SyncServicer(SyncServiceServicer):
         """Get a checkpoint with its cosignatures."""
         name = rules.check_list_name(request.list, "list")
         access.check_may_witness(name)
-        started = await self._threads.read(self._feed.started, name)
+        # The keys are read after the checkpoint, so that the one that signed it is among them.
         note, older = await self._threads.read(self._feed.cosigned, name)
-        return pb.GetCheckpointResponse(
-            note=note,
-            cosigned=older,
-            first_key=started.first_key,
-            rotations=started.rotations,
+        started = await self._threads.read(self._feed.started, name)
+        return translate.checkpoint_to_proto(
+            ShownCheckpoint(note, tuple(older), started.first_key, started.rotations)
         )
 
     async def GetInclusionProof(
@@ -91,15 +92,12 @@ class SyncServicer(SyncServiceServicer):
         """Prove that a record is in the log."""
         name = rules.check_list_name(request.list, "list")
         access.check_may_see(name)
-        started = await self._threads.read(self._feed.started, name)
         reader = Reader(access.viewer(name), access.visible())
         proven = await self._threads.read(self._feed.prove, name, request.place, reader)
-        return pb.GetInclusionProofResponse(
-            note=proven.note,
-            leaf=translate.leaf_to_proto(proven.leaf),
-            proof=proven.proof,
-            first_key=started.first_key,
-            rotations=started.rotations,
+        started = await self._threads.read(self._feed.started, name)
+        keys = (started.first_key, started.rotations)
+        return translate.proof_to_proto(
+            InclusionProof(proven.note, proven.leaf, proven.proof, *keys)
         )
 
     async def GetConsistencyProof(
@@ -157,16 +155,16 @@ class _Stream:
     async def more(self) -> AsyncIterator[FollowMessage]:
         """Give what there is now: urgent records, and places up to some checkpoint."""
         reader = Reader(access.viewer(self._list), access.visible(), self._selection)
-        rotations = await self._read(self._feed.rotations, self._list)
-        for statement in rotations[len(self._rotations) :]:
-            self._rotations.append(statement)
-            yield Rotated(statement)
+        urgent: list[Ahead] = []
         if self.size and len(self._sent) < _MOST_SENT:
-            for urgent in await self._read(
+            urgent = await self._read(
                 self._feed.urgent, self._list, self.size, self._sent, _URGENT, reader
-            ):
-                yield urgent
+            )
         found = await self._read(self._feed.next_checkpoint, self._list, self.size)
+        for rotated in await self._rotated():
+            yield rotated
+        for one in urgent:
+            yield one
         if found is None:
             return
         end, note = found
@@ -179,8 +177,19 @@ class _Stream:
         self._sent = {place for place in self._sent if place >= end}
         if late:
             everything = Reader(reader.partner, reader.may_see)
-            for one in await self._read(self._feed.ahead, self._list, late, set(), everything):
+            urgent = await self._read(self._feed.ahead, self._list, late, set(), everything)
+            for rotated in await self._rotated():
+                yield rotated
+            for one in urgent:
                 yield one
+
+    async def _rotated(self) -> list[Rotated]:
+        """Return what is new of the list's keys; read after a note and told before it, so that the
+        key that signed the note is known."""
+        rotations = await self._read(self._feed.rotations, self._list)
+        new = rotations[len(self._rotations) :]
+        self._rotations += new
+        return [Rotated(statement) for statement in new]
 
     async def _read(self, work: Callable[..., Any], *arguments: Any) -> Any:
         return await self._threads.read(work, *arguments)
