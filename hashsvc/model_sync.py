@@ -221,3 +221,12 @@ class FollowStatus:
     def behind(self) -> int:
         """Records that the source has and this node has not applied."""
         return max(0, self.head_size - self.size)
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What came of a bundle that goes up to `bundle_size` records: `added` were not held before."""
+
+    status: FollowStatus
+    added: int
+    bundle_size: int

@@ -7,6 +7,7 @@ import typer
 from hashsvc import __version__
 from hashsvc.cli import (
     audit,
+    bundles,
     canaries,
     certs,
     check,
@@ -38,6 +39,7 @@ app.command("check")(check.check)
 app.command("contribute")(contribute.contribute)
 app.command("withdraw")(contribute.withdraw)
 app.command("export")(export.export)
+app.command("import")(bundles.import_bundle)
 app.command("lists")(lists.lists)
 app.command("describe")(lists.describe)
 app.command("selftest")(selftest.selftest)
