@@ -20,6 +20,7 @@ from hashsvc.cli import (
     partners,
     selftest,
     serve,
+    verify,
 )
 from hashsvc.cli.output import ERROR, warn
 from hashsvc.errors import HashsvcError
@@ -40,6 +41,8 @@ app.command("contribute")(contribute.contribute)
 app.command("withdraw")(contribute.withdraw)
 app.command("export")(export.export)
 app.command("import")(bundles.import_bundle)
+app.command("verify")(verify.verify)
+app.command("prove")(verify.prove)
 app.command("lists")(lists.lists)
 app.command("describe")(lists.describe)
 app.command("selftest")(selftest.selftest)
