@@ -21,6 +21,7 @@ from hashsvc.cli import (
     selftest,
     serve,
     verify,
+    witness,
 )
 from hashsvc.cli.output import ERROR, warn
 from hashsvc.errors import HashsvcError
@@ -49,6 +50,7 @@ app.command("selftest")(selftest.selftest)
 app.add_typer(partners.partners, name="partners")
 app.add_typer(partners.keys, name="keys")
 app.add_typer(follow.follow, name="follow")
+app.add_typer(witness.witness, name="witness")
 app.add_typer(canaries.canaries, name="canaries")
 app.add_typer(certs.certs, name="certs")
 app.add_typer(audit.audit, name="audit")
