@@ -4,8 +4,6 @@ Unlike a source, a bundle may come late, again, or overlap with what is held. Wh
 is held against it and passed over; the rest goes the way of all that comes.
 """
 
-from dataclasses import replace
-
 from hashsvc.errors import LogRefused, NoteError
 from hashsvc.lists.notes import peek_checkpoint
 from hashsvc.lists.replica import Replica
@@ -75,12 +73,12 @@ class Intake:
         if self.is_started:
             raise LogRefused("it starts twice", offered=started.head)
         head_size = _size(started.head)
+        # A bundle that is behind is old; that is not the list's home taking something back.
         if head_size < self._replica.size:
             self._check_older(started.head)
             self.is_older = True
         else:
-            # A bundle that is behind is old; that is not the list's home taking something back.
-            self._replica.receive(replace(started, is_home=False))
+            self._replica.receive(started)
             if self._key and not self._replica.keys.holds(self._key):
                 raise LogRefused("it is not signed under the key given", offered=started.head)
         self.head_size = head_size

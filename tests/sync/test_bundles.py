@@ -210,7 +210,9 @@ def test_what_is_held_is_held_against_a_bundle(made: Made, copies: Any) -> None:
             salt = bytes([first.salt[0] ^ 1]) + first.salt[1:]
             changed = replace(message, leaves=(replace(first, salt=salt), *rest))
         elif isinstance(message, Signed):
-            changed = replace(message, note=message.note.replace(b"known\n", b"known\n1", 1))
+            size = message.note.split(b"\n")[1]
+            smaller = message.note.replace(b"\n%b\n" % size, b"\n%d\n" % (int(size) - 1), 1)
+            changed = replace(message, note=smaller)
         else:
             continue
         with pytest.raises(LogRefused):
