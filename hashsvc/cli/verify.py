@@ -50,6 +50,7 @@ def verify(
         raise typer.BadParameter("--witness is for a LIST")
     subject = name or str(proof)
     with options.server_extra():
+        from hashsvc.lists import auditing, proofs  # noqa: F401 (all that is needed below)
         from hashsvc.lists.keys import Verifier, Witness
     _check_keys("--key", [key] if key else [], Verifier)
     _check_keys("--witness", witness or [], Witness)

@@ -27,7 +27,6 @@ from hashsvc.model import (
     OpinionGiven,
     TrustRestored,
 )
-from hashsvc.store import records
 
 RESERVED_PARTNER = "hashsvc"
 """Owns the built-in lists; nobody else may use the name."""
@@ -244,6 +243,8 @@ def read_record(body: bytes, place: int) -> Change | None:
 
     Every node that has the record comes to the same answer, now and later.
     """
+    from hashsvc.store import records  # needs orjson, which the client alone has not
+
     try:
         change = records.decode(body)
     except ValueError:
