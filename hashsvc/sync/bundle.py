@@ -45,7 +45,7 @@ def write(file: BinaryIO, header: Header, messages: Iterable[FollowMessage]) -> 
         BundleError: a message, or all of them, are larger than a bundle can hold.
         OSError: the disk.
     """
-    file.write(f"hashsvc bundle {VERSION} {header.list_name} {header.size}\n".encode())
+    beginning = f"hashsvc bundle {VERSION} {header.list_name} {header.size}\n".encode()
     for number, message in enumerate(messages, 1):
         frame = translate.message_to_bytes(message)
         if len(frame) > MAX_FRAME_BYTES or number > MAX_FRAMES:
@@ -53,8 +53,10 @@ def write(file: BinaryIO, header: Header, messages: Iterable[FollowMessage]) -> 
                 f"a bundle has {MAX_FRAMES:,} messages of {MAX_FRAME_BYTES:,} bytes at most: "
                 "this list has more"
             )
-        file.write(len(frame).to_bytes(_LENGTH_BYTES) + frame)
-    file.write(bytes(_LENGTH_BYTES))
+        # With the first frame, so that a node that refuses leaves nothing on standard output.
+        file.write(beginning + len(frame).to_bytes(_LENGTH_BYTES) + frame)
+        beginning = b""
+    file.write(beginning + bytes(_LENGTH_BYTES))
 
 
 def read_header(file: BinaryIO) -> Header:
