@@ -23,6 +23,7 @@
     ├── VerificationError       what was handed over does not prove what it claims
     │   ├── ProofError          a Merkle proof, or what it is made from, does not fit
     │   ├── NoteError           a note is malformed or not signed as it must be
+    │   ├── BundleError         a file is no bundle, or damaged, or cut
     │   └── LogRefused          what came of a list's log does not verify
     ├── LogBehind               the source of a list has less of it than is held here
     └── OperatorError           whoever runs the node can act
@@ -217,6 +218,12 @@ class NoteError(VerificationError):
     """A signed note is malformed, or not signed as it must be; the message says how."""
 
     reason = "NOTE"
+
+
+class BundleError(VerificationError):
+    """A file is no bundle, or it is damaged or cut; the message says where."""
+
+    reason = "BUNDLE"
 
 
 class LogRefused(VerificationError):

@@ -132,6 +132,34 @@ FollowMessage = Started | Leaves | Signed | Ahead | Heartbeat | Rotated
 
 
 @dataclass(frozen=True, slots=True)
+class ShownCheckpoint:
+    """A list's newest checkpoint as a node shows it, with what its witnesses cosigned.
+
+    `cosigned` are the newest checkpoints of those witnesses that have not cosigned this one. The
+    keys are as in `Started`. Nothing of it is verified.
+    """
+
+    note: bytes
+    cosigned: tuple[bytes, ...]
+    first_key: str
+    rotations: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InclusionProof:
+    """A place of a log, a checkpoint that covers it, and the hashes which prove it, leaf first.
+
+    The keys are as in `Started`. Nothing of it is verified.
+    """
+
+    note: bytes
+    leaf: Leaf
+    hashes: tuple[bytes, ...]
+    first_key: str
+    rotations: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Subscription:
     """A list of another node that this one follows.
 
@@ -193,3 +221,12 @@ class FollowStatus:
     def behind(self) -> int:
         """Records that the source has and this node has not applied."""
         return max(0, self.head_size - self.size)
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What came of a bundle that goes up to `bundle_size` records: `added` were not held before."""
+
+    status: FollowStatus
+    added: int
+    bundle_size: int

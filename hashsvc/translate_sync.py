@@ -1,11 +1,13 @@
 """Lists' logs and subscriptions: proto messages to domain values and back."""
 
+from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from hashsvc import model_sync as model
 from hashsvc.errors import InvalidRequest
 from hashsvc.model import Basis
 from hashsvc.translate import EnumMap, read_time, timestamp
+from hashsvc.v1 import admin_service_pb2 as admin_pb
 from hashsvc.v1 import sync_service_pb2 as pb
 
 _STATE = EnumMap(model.FollowState, pb.FollowState)
@@ -107,6 +109,23 @@ def message_from_proto(message: pb.FollowResponse) -> model.FollowMessage | None
     return None
 
 
+def message_to_bytes(message: model.FollowMessage) -> bytes:
+    """Write one message of a log as the bytes of its proto."""
+    return message_to_proto(message).SerializeToString()
+
+
+def message_from_bytes(data: bytes) -> model.FollowMessage | None:
+    """Read one message of a log; None for a kind that is not known here.
+
+    Raises:
+        ValueError: these are not the bytes of one.
+    """
+    try:
+        return message_from_proto(pb.FollowResponse.FromString(data))
+    except DecodeError:
+        raise ValueError("it is no message of a log") from None
+
+
 def started_from_proto(message: pb.Started) -> model.Started:
     """Read where a log stands."""
     rotations = tuple(message.rotations)
@@ -174,6 +193,60 @@ def status_from_proto(message: pb.Subscription) -> model.FollowStatus:
         message.ahead,
         message.detail,
         alarms,
+    )
+
+
+def imported_to_proto(found: model.Imported) -> admin_pb.ImportBundleResponse:
+    """Write what came of a bundle."""
+    return admin_pb.ImportBundleResponse(
+        subscription=status_to_proto(found.status),
+        added=found.added,
+        bundle_size=found.bundle_size,
+    )
+
+
+def imported_from_proto(message: admin_pb.ImportBundleResponse) -> model.Imported:
+    """Read what came of a bundle."""
+    status = status_from_proto(message.subscription)
+    return model.Imported(status, message.added, message.bundle_size)
+
+
+def checkpoint_to_proto(shown: model.ShownCheckpoint) -> pb.GetCheckpointResponse:
+    """Write a list's newest checkpoint."""
+    return pb.GetCheckpointResponse(
+        note=shown.note,
+        cosigned=shown.cosigned,
+        first_key=shown.first_key,
+        rotations=shown.rotations,
+    )
+
+
+def checkpoint_from_proto(message: pb.GetCheckpointResponse) -> model.ShownCheckpoint:
+    """Read a list's newest checkpoint."""
+    return model.ShownCheckpoint(
+        message.note, tuple(message.cosigned), message.first_key, tuple(message.rotations)
+    )
+
+
+def proof_to_proto(proof: model.InclusionProof) -> pb.GetInclusionProofResponse:
+    """Write the proof that a record is in a log."""
+    return pb.GetInclusionProofResponse(
+        note=proof.note,
+        leaf=leaf_to_proto(proof.leaf),
+        proof=proof.hashes,
+        first_key=proof.first_key,
+        rotations=proof.rotations,
+    )
+
+
+def proof_from_proto(message: pb.GetInclusionProofResponse) -> model.InclusionProof:
+    """Read the proof that a record is in a log."""
+    return model.InclusionProof(
+        message.note,
+        leaf_from_proto(message.leaf),
+        tuple(message.proof),
+        message.first_key,
+        tuple(message.rotations),
     )
 
 

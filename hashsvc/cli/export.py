@@ -1,8 +1,6 @@
 """`hashsvc export`."""
 
 import io
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -12,10 +10,13 @@ from typing import Annotated, TextIO
 import typer
 
 from hashsvc.cli import entry_csv, entry_jsonl, options, output
+from hashsvc.cli.bundles import export_bundle
 from hashsvc.cli.options import DEFAULT_SERVER, Server
-from hashsvc.errors import InvalidRequest
+from hashsvc.cli.outfile import opened
 from hashsvc.model import Entry
-from hashsvc.private_files import draft_beside, sync_folder
+from hashsvc.model_sync import Selection
+
+Some = list[str] | None
 
 
 def export(
@@ -24,6 +25,16 @@ def export(
     jsonl: Annotated[
         bool, typer.Option("--jsonl", help="Write JSON, one entry a line: smaller for videos.")
     ] = False,
+    bundle: Annotated[
+        bool, typer.Option("--bundle", help="Write the signed log, for `import` at another node.")
+    ] = False,
+    since: Annotated[
+        int, typer.Option(min=0, help="A bundle of what came after so many records.")
+    ] = 0,
+    label: Annotated[Some, typer.Option(help="A bundle with only entries of these.")] = None,
+    entity: Annotated[Some, typer.Option(help="A bundle with only entries of these.")] = None,
+    basis: Annotated[Some, typer.Option(help="A bundle with only entries on these.")] = None,
+    incident: Annotated[Some, typer.Option(help="A bundle with only entries of these.")] = None,
     to: Annotated[Path | None, typer.Option(help="The file; standard output if not given.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
     server: Server = DEFAULT_SERVER,
@@ -32,9 +43,20 @@ def export(
 
     The file appears when it is whole, and only you may read it. Entries that are withdrawn or
     expired, and canaries that you planted, are left out.
+
+    With --bundle, write the list's signed log instead: it is verified where it is imported. What
+    you may not read, and what is not selected, is in it as hashes alone.
     """
-    if csv is jsonl:
-        raise typer.BadParameter("say --csv or --jsonl")
+    if [csv, jsonl, bundle].count(True) != 1:
+        raise typer.BadParameter("say --csv, --jsonl or --bundle")
+    selection = Selection(
+        tuple(label or ()), tuple(entity or ()), tuple(basis or ()), tuple(incident or ())
+    )
+    if bundle:
+        export_bundle(list_name, since, selection, to, server, force=force)
+        return
+    if since or not selection.is_everything:
+        raise typer.BadParameter("--since, --label and the like are for a --bundle")
     write = entry_csv.write if csv else entry_jsonl.write
     kept = _Kept()
     with options.client(server) as client, _opened(to, force=force) as file:
@@ -65,40 +87,10 @@ class _Kept:
 
 @contextmanager
 def _opened(to: Path | None, *, force: bool) -> Iterator[TextIO]:
-    """Give what to write to: the file takes its name when all is written, or never.
-
-    Raises:
-        InvalidRequest: there is one of that name, and it is not to be replaced.
-        OSError: the disk.
-    """
-    if to is None:
-        stream = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="")
+    """As `outfile.opened`, for text."""
+    with opened(to, force=force) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
         try:
-            yield stream
+            yield text
         finally:
-            stream.detach()
-        return
-    _check_free(to, force=force)
-    draft = draft_beside(to)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            os.fchmod(descriptor, 0o600)
-            yield file
-            file.flush()
-            os.fsync(descriptor)
-        if force:
-            draft.replace(to)
-        else:
-            # A link, unlike a rename, never takes the place of what came meanwhile.
-            to.hardlink_to(draft)
-    finally:
-        draft.unlink(missing_ok=True)
-    sync_folder(to.parent)
-
-
-def _check_free(to: Path, *, force: bool) -> None:
-    if to.exists() and not to.is_file():
-        raise InvalidRequest.of(str(to), "is not a file; leave out --to for standard output")
-    if not force and (to.exists() or to.is_symlink()):
-        raise InvalidRequest.of(str(to), "is there already; use --force to replace it")
+            text.detach()

@@ -7,6 +7,7 @@ import typer
 from hashsvc import __version__
 from hashsvc.cli import (
     audit,
+    bundles,
     canaries,
     certs,
     check,
@@ -20,6 +21,8 @@ from hashsvc.cli import (
     partners,
     selftest,
     serve,
+    verify,
+    witness,
 )
 from hashsvc.cli.output import ERROR, warn
 from hashsvc.errors import HashsvcError
@@ -39,6 +42,9 @@ app.command("check")(check.check)
 app.command("contribute")(contribute.contribute)
 app.command("withdraw")(contribute.withdraw)
 app.command("export")(export.export)
+app.command("import")(bundles.import_bundle)
+app.command("verify")(verify.verify)
+app.command("prove")(verify.prove)
 app.command("lists")(lists.lists)
 app.command("describe")(lists.describe)
 app.command("opinion")(opinions.opinion)
@@ -47,6 +53,7 @@ app.command("selftest")(selftest.selftest)
 app.add_typer(partners.partners, name="partners")
 app.add_typer(partners.keys, name="keys")
 app.add_typer(follow.follow, name="follow")
+app.add_typer(witness.witness, name="witness")
 app.add_typer(canaries.canaries, name="canaries")
 app.add_typer(certs.certs, name="certs")
 app.add_typer(audit.audit, name="audit")

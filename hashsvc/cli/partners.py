@@ -18,8 +18,8 @@ Grants = Annotated[
     list[str] | None,
     typer.Option(
         "--grant",
-        help="check, review, admin, contribute, follow; check against all lists, contribute to and "
-        "follow its own, or those named: follow:acme/known, check:acme/*. May be repeated.",
+        help="check, review, admin, contribute, follow, witness; check against all lists, the last "
+        "three for its own, or those named: follow:acme/known, check:acme/*. May be repeated.",
     ),
 ]
 Name = Annotated[str | None, typer.Option(help="Its name, for people.")]

@@ -6,11 +6,19 @@ from functools import partial
 
 from hashsvc.errors import InvalidRequest, NoteError, ProofError, StoreError
 from hashsvc.lists import rules
-from hashsvc.lists.keychain import Keychain
+from hashsvc.lists.keychain import Keychain, first_key_of
 from hashsvc.lists.keys import Witness
 from hashsvc.lists.logs import SignedLogs, origin
 from hashsvc.lists.merkle import HASH_BYTES, consistency_proof, inclusion_proof, tree_root
-from hashsvc.lists.notes import cosignatures, peek_checkpoint, same_text, with_signatures
+from hashsvc.lists.notes import (
+    MAX_SIGNATURES,
+    Checkpoint,
+    cosignatures,
+    only_signed_by,
+    peek_checkpoint,
+    same_text,
+    with_signatures,
+)
 from hashsvc.lists.replica import proof_hashes
 from hashsvc.lists.tiles import WIDTH, TileNodes
 from hashsvc.model import Description, EntryAdded, EntryAmended, HashList, OpinionGiven
@@ -19,8 +27,10 @@ from hashsvc.store.logs import HeldRecord
 from hashsvc.store.projection import KINDS
 from hashsvc.store.store import Store
 
-MAX_WITNESSES = 100
-"""Witnesses of one list."""
+MAX_WITNESSES = MAX_SIGNATURES - 1
+"""Witnesses of one list: all may cosign one checkpoint, beside the list's own key."""
+
+_MOST_KEY = 500
 
 REACH = 2_000
 """Records that are sent at once if checkpoints allow: their follower applies them in one
@@ -61,14 +71,12 @@ class Feed:
         Raises:
             NotFound: there is no such list.
         """
+        # The keys are read after the checkpoint, so that the one that signed it is among them.
+        head = self.checkpoint(list_name)
         hash_list = self._list(list_name)
         rotations = self.rotations(list_name)
-        first_key = hash_list.key
-        if rotations:
-            # The fourth line of a statement is the key before it.
-            first_key = rotations[0].split("\n")[3]
-        is_home = self._logs.is_home(hash_list)
-        return Started(self.checkpoint(list_name), first_key, tuple(rotations), is_home)
+        first_key = first_key_of(hash_list.key, rotations)
+        return Started(head, first_key, tuple(rotations), self._logs.is_home(hash_list))
 
     def rotations(self, list_name: str) -> list[str]:
         """Return the statements by which a list's key was replaced, in order."""
@@ -183,23 +191,33 @@ class Feed:
                 the witness.
             LimitExceeded: the list has too many witnesses.
         """
-        size, started = self._list(list_name).size, self.started(list_name)
+        started = self.started(list_name)
+        if len(witness_key) > _MOST_KEY:
+            raise InvalidRequest.of("witness", f"is longer than {_MOST_KEY} characters")
         try:
             witness = Witness.decode(witness_key)
             keys = Keychain.read(origin(list_name), started.first_key, started.rotations)
             checkpoint = keys.open(note)
             if not cosignatures(note, [witness]):
                 raise NoteError(f"{witness.name} has not signed it")
-            if checkpoint.size > size:
-                raise NoteError(f"the log has {size} records, not {checkpoint.size}")
-            if tree_root(self._nodes(list_name, size), checkpoint.size) != checkpoint.root:
-                raise NoteError("it is not a checkpoint of this log")
+            self._check_of_log(list_name, checkpoint)
+            # What else is signed on it is not known to be good: it would be handed out with it.
+            note = only_signed_by(note, [keys.at(checkpoint.size), witness])
         except NoteError as error:
             raise InvalidRequest.of("note", str(error)) from error
         before = {key: size for key, size, _ in self._store.logs.cosigned(list_name)}
+        _check_distinct(witness, map(Witness.decode, before), origin(list_name))
         rules.check_limit("MAX_WITNESSES", "witnesses", len({*before, witness_key}), MAX_WITNESSES)
         if before.get(witness_key, 0) <= checkpoint.size:
             self._store.logs.save_cosigned(list_name, witness_key, checkpoint.size, note)
+
+    def _check_of_log(self, list_name: str, checkpoint: Checkpoint) -> None:
+        """Raise NoteError if a checkpoint is not one of a list's log."""
+        size = self._list(list_name).size
+        if checkpoint.size > size:
+            raise NoteError(f"the log has {size} records, not {checkpoint.size}")
+        if tree_root(self._nodes(list_name, size), checkpoint.size) != checkpoint.root:
+            raise NoteError("it is not a checkpoint of this log")
 
     def _proof(self, list_name: str, place: int) -> tuple[bytes, tuple[bytes, ...]] | None:
         """Return a checkpoint that covers a place, and the inclusion proof in its tree."""
@@ -287,6 +305,15 @@ class Feed:
 
     def _list(self, list_name: str) -> HashList:
         return rules.existing_list(self._store.get_list(list_name), list_name)
+
+
+def _check_distinct(witness: Witness, others: Iterable[Witness], list_origin: str) -> None:
+    """Refuse a witness whose signatures could be taken for another's, on one note."""
+    said = (witness.name, witness.key_id)
+    if witness.name == list_origin or any(
+        said == (other.name, other.key_id) and other != witness for other in others
+    ):
+        raise InvalidRequest.of("witness", f"passes for another key of {witness.name}")
 
 
 def _description(one: HeldRecord) -> Description | None:

@@ -12,7 +12,8 @@ Checkpoints of at most that many records are signed by the key before, those of 
 after. So who knows one key of a list, whichever it is, knows all of them.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from hashsvc.errors import NoteError
@@ -20,6 +21,7 @@ from hashsvc.lists.keys import Signer, Verifier
 from hashsvc.lists.notes import Checkpoint, open_checkpoint, open_note, peek_checkpoint, sign
 
 _TITLE = "hashsvc key rotation"
+_PLACE = re.compile(r"[1-9][0-9]{0,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Rotation:
             NoteError: it is malformed, about another log, or not signed so.
         """
         lines = statement.split("\n")
-        if len(lines) < 5 or lines[:2] != [_TITLE, origin] or not lines[2].isdecimal():
+        if len(lines) < 5 or lines[:2] != [_TITLE, origin] or not _PLACE.fullmatch(lines[2]):
             raise NoteError(f"this is not a statement that a key of {origin} is replaced")
         before, after = map(Verifier.decode, lines[3:5])
         found = cls(origin, int(lines[2]), before, after)
@@ -114,3 +116,9 @@ class Keychain:
         """
         key = self.at(peek_checkpoint(note).size)
         return open_checkpoint(note, key, origin=self.origin)
+
+
+def first_key_of(key: str, rotations: Sequence[str]) -> str:
+    """Return a list's first key, of its newest and the statements by which it was replaced."""
+    # The fourth line of a statement is the key before it.
+    return rotations[0].split("\n")[3] if rotations else key

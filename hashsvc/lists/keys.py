@@ -124,7 +124,7 @@ class Witness(Key):
         time = int.from_bytes(signature[:8])
         if time > MAX_TIME:
             raise NoteError(f"the cosignature of {self.name} has an impossible time")
-        self._check(f"cosignature/v1\ntime {time}\n{text}".encode(), signature[8:])
+        self._check(_cosigned(text, time), signature[8:])
         return time
 
 
@@ -147,10 +147,30 @@ class Signer:
         """Return the signature, 64 bytes, of a note's text."""
         return self.key.sign(text.encode())
 
+    def cosign(self, text: str, time: int) -> bytes:
+        """Return the cosignature, 72 bytes, of a checkpoint's text at a time in seconds since 1970.
+
+        Raises:
+            NoteError: the time cannot be one.
+        """
+        if not 0 <= time <= MAX_TIME:
+            raise NoteError(f"a cosignature's time is 0 to {MAX_TIME}, not {time}")
+        return time.to_bytes(8) + self.key.sign(_cosigned(text, time))
+
     @property
     def verifier(self) -> Verifier:
         """The public key that checks this one's signatures."""
         return Verifier(self.name, self.key.public_key().public_bytes_raw())
+
+    @property
+    def witness(self) -> Witness:
+        """The public key that checks this one's cosignatures."""
+        return Witness(self.name, self.key.public_key().public_bytes_raw())
+
+
+def _cosigned(text: str, time: int) -> bytes:
+    """Return what a witness signs."""
+    return f"cosignature/v1\ntime {time}\n{text}".encode()
 
 
 def save_key(path: Path, signer: Signer, *, passphrase: bytes | None = None) -> None:

@@ -8,7 +8,7 @@ text that ends in a newline, a blank line, and one line for each signature:
 
 import base64
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -178,6 +178,36 @@ def same_text(one: bytes, other: bytes) -> bool:
     return _parse(one)[0] == _parse(other)[0]
 
 
+def cosign(note: bytes, signer: Signer, time: int) -> bytes:
+    """Return a checkpoint's note with a witness's cosignature, in the place of its earlier one.
+
+    `time` is in seconds since 1970. Whether the checkpoint deserves it is for the witness to say.
+
+    Raises:
+        NoteError: it is malformed, or has too many signatures.
+    """
+    text, lines = _parse(note)
+    Checkpoint.parse(text)
+    witness = signer.witness
+    mine = (witness.name, witness.key_id)
+    kept = [line for line in lines if (line.name, line.key_id) != mine]
+    return _shown(text, [*kept, _Line(*mine, signer.cosign(text, time))])
+
+
+def only_signed_by(note: bytes, keys: Iterable[Key]) -> bytes:
+    """Return a note without the signatures of all but some keys; whose these are is not verified.
+
+    Raises:
+        NoteError: it is malformed, or none of them has signed it.
+    """
+    text, lines = _parse(note)
+    known = {(key.name, key.key_id) for key in keys}
+    kept = [line for line in lines if (line.name, line.key_id) in known]
+    if not kept:
+        raise NoteError("the note is not signed by a known key")
+    return _shown(text, kept)
+
+
 def with_signatures(note: bytes, other: bytes) -> bytes:
     """Return a note with the signatures that another of the same text has beside its own.
 
@@ -188,10 +218,7 @@ def with_signatures(note: bytes, other: bytes) -> bytes:
     for line in _parse(other)[1]:
         if line not in lines:
             lines.append(line)
-    if len(lines) > MAX_SIGNATURES:
-        raise NoteError(f"the note has {len(lines):,} signatures, {MAX_SIGNATURES} at most")
-    shown = [_signature_line(line.name, line.key_id, line.signature) for line in lines]
-    return f"{text}\n{''.join(shown)}".encode()
+    return _shown(text, lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +278,13 @@ def _parse_line(line: str) -> _Line:
         raise NoteError("a signature of the note is too short")
     check_name(name)
     return _Line(name, signature[:KEY_ID_BYTES], signature[KEY_ID_BYTES:])
+
+
+def _shown(text: str, lines: Sequence[_Line]) -> bytes:
+    if len(lines) > MAX_SIGNATURES:
+        raise NoteError(f"the note has {len(lines):,} signatures, {MAX_SIGNATURES} at most")
+    shown = [_signature_line(line.name, line.key_id, line.signature) for line in lines]
+    return f"{text}\n{''.join(shown)}".encode()
 
 
 def _signature_line(name: str, key_id: bytes, signature: bytes) -> str:

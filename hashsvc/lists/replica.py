@@ -8,11 +8,13 @@ import structlog
 
 from hashsvc.errors import LogRefused, NoteError, StoreError
 from hashsvc.lists import rules
+from hashsvc.lists.keychain import Keychain, first_key_of
 from hashsvc.lists.ledger import Ledger
-from hashsvc.lists.logs import tile_rows
+from hashsvc.lists.logs import origin, tile_rows
 from hashsvc.lists.merkle import HASH_BYTES, tree_root
+from hashsvc.lists.notes import Checkpoint
 from hashsvc.lists.tiles import RightEdge, TileNodes
-from hashsvc.lists.verifying import LogVerifier, Verified
+from hashsvc.lists.verifying import LogVerifier, Verified, leaf_hash_of
 from hashsvc.model import Change, KeyRotated, ListDescribed
 from hashsvc.model_sync import (
     Ahead,
@@ -53,14 +55,11 @@ class Replica:
         self._list_name = list_name
         hash_list = store.get_list(list_name)
         size = 0 if hash_list is None else hash_list.size
-        read_tile = partial(store.logs.read_tile, list_name)
-        self._verifier = LogVerifier(
-            list_name,
-            pinned,
-            RightEdge.read(read_tile, size),
-            lambda at: tree_root(TileNodes(read_tile, size), at),
-            store.logs.promises(list_name),
-        )
+        self._read_tile = partial(store.logs.read_tile, list_name)
+        self._nodes = TileNodes(self._read_tile, size), size
+        promises = store.logs.promises(list_name)
+        edge = RightEdge.read(self._read_tile, size)
+        self._verifier = LogVerifier(list_name, pinned, edge, self._root_at, promises)
         self._head_size = size
         self._held_note = store.logs.checkpoint(list_name) or b""
 
@@ -73,6 +72,53 @@ class Replica:
     def held_note(self) -> bytes:
         """The newest checkpoint that was applied; empty for none."""
         return self._held_note
+
+    @property
+    def keys(self) -> Keychain:
+        """The list's keys, once a stream has started."""
+        return self._verifier.keys
+
+    def held_keys(self) -> Keychain | None:
+        """The list's keys as they are held; None where nothing is.
+
+        Raises:
+            NoteError: they are damaged.
+        """
+        hash_list = self._store.get_list(self._list_name)
+        if hash_list is None:
+            return None
+        rotations = [one for _, one in self._store.logs.rotations(self._list_name)]
+        first_key = first_key_of(hash_list.key, rotations)
+        return Keychain.read(origin(self._list_name), first_key, rotations)
+
+    def check_held(self, message: Leaves | Signed) -> None:
+        """Hold places, or a checkpoint, that were applied before against what is held.
+
+        Raises:
+            LogRefused: they are not the same.
+        """
+        if isinstance(message, Signed):
+            self._verifier.check_held(message.note)
+            return
+        if message.first < 0:
+            raise LogRefused(f"place {message.first} is none of a log")
+        for place, leaf in enumerate(message.leaves, message.first):
+            if leaf_hash_of(leaf) != self._tree().node(0, place):
+                raise LogRefused(f"the record at place {place} is not the one that is held")
+
+    def is_of_log(self, checkpoint: Checkpoint) -> bool:
+        """Tell whether a checkpoint of at most what is held is one of this tree."""
+        return checkpoint.size <= self.size and self._root_at(checkpoint.size) == checkpoint.root
+
+    def _root_at(self, size: int) -> bytes:
+        return tree_root(self._tree(), size)
+
+    def _tree(self) -> TileNodes:
+        nodes, size = self._nodes
+        if size != self.size:
+            nodes = TileNodes(self._read_tile, self.size)
+            self._nodes = nodes, self.size
+        return nodes
 
     def receive(self, message: FollowMessage) -> Progress:
         """Take one message of the list's log in.

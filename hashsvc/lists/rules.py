@@ -36,7 +36,6 @@ from hashsvc.model import (
     TrustRestored,
     is_feedback,
 )
-from hashsvc.store import records
 
 RESERVED_PARTNER = "hashsvc"
 """Owns the built-in lists; nobody else may use the name."""
@@ -325,6 +324,8 @@ def read_record(body: bytes, place: int) -> Change | None:
 
     Every node that has the record comes to the same answer, now and later.
     """
+    from hashsvc.store import records  # needs orjson, which the client alone has not
+
     try:
         change = records.decode(body)
     except ValueError:

@@ -42,7 +42,8 @@ class LogVerifier:
 
     `pinned` is the public key that is trusted, as one word; it may be any that the list had. `edge`
     is that of the tree so far, `root_at` gives its root at a smaller size. `promises` are
-    checkpoints under which records were taken ahead.
+    checkpoints under which records were taken ahead. `roots` will have the tree's roots at the
+    sizes `watched`, as far as it gets.
     """
 
     def __init__(
@@ -52,12 +53,15 @@ class LogVerifier:
         edge: RightEdge,
         root_at: Callable[[int], bytes],
         promises: Iterable[bytes] = (),
+        watched: Iterable[int] = (),
     ) -> None:
         self._list_name = list_name
         self._pinned = pinned
         self._edge = edge
         self._root_at = root_at
         self._promises = {peek_checkpoint(note).size: note for note in promises}
+        self._watched = set(watched)
+        self.roots: dict[int, bytes] = {}
         self._keys: Keychain | None = None
         self._pending: list[tuple[Leaf, bytes]] = []
         self._pending_bytes = 0
@@ -111,6 +115,18 @@ class LogVerifier:
             self._keys = self.keys.rotated(statement)
         except NoteError as error:
             raise LogRefused(f"its keys are not sound: {error}") from error
+
+    def check_held(self, note: bytes) -> int:
+        """Return the size of a checkpoint of places that were verified before.
+
+        Raises:
+            LogRefused: it is not good, or not of these places; or of more than these.
+        """
+        checkpoint = self._open(note)
+        if checkpoint.size > self.size or checkpoint.root != self._root_at(checkpoint.size):
+            text = f"its first {checkpoint.size} records are not those that are held"
+            raise LogRefused(text, offered=note)
+        return checkpoint.size
 
     def take(self, leaves: Leaves) -> None:
         """Keep places until a checkpoint covers them.
@@ -178,15 +194,18 @@ class LogVerifier:
         hashes = [leaf for _, leaf in self._pending]
         edge, tiles = self._edge, dict[tuple[int, int], Tile]()
         due = {**self._promises, checkpoint.size: note}
-        for size in sorted(size for size in due if self.size < size <= checkpoint.size):
+        roots: dict[int, bytes] = {}
+        for size in sorted(s for s in {*due} | self._watched if self.size < s <= checkpoint.size):
             edge, some = edge.append(hashes[edge.size - self.size : size - self.size])
             tiles |= {(tile.level, tile.index): tile for tile in some}
-            if edge.root() != peek_checkpoint(due[size]).root:
+            roots[size] = edge.root()
+            if size in due and roots[size] != peek_checkpoint(due[size]).root:
                 raise LogRefused(
                     f"the first {size} records are not those of a checkpoint",
                     offered=note,
                     held=self._promises.get(size, b""),
                 )
+        self.roots |= {size: root for size, root in roots.items() if size in self._watched}
         return edge, list(tiles.values())
 
     def _check_promise(self, checkpoint: Checkpoint, note: bytes) -> None:

@@ -59,6 +59,7 @@ NEEDS: dict[str, Role | str] = {
     f"{_ADMIN}/DeleteSubscription": Role.ADMIN,
     f"{_ADMIN}/ListSubscriptions": Role.ADMIN,
     f"{_ADMIN}/AcceptAlarms": Role.ADMIN,
+    f"{_ADMIN}/ImportBundle": Role.ADMIN,
     f"{_ADMIN}/CreatePartner": Role.ADMIN,
     f"{_ADMIN}/UpdatePartner": Role.ADMIN,
     f"{_ADMIN}/ListPartners": Role.ADMIN,
@@ -77,7 +78,7 @@ AUDITED = frozenset(
         *(f"{_ADMIN}/{name}" for name in ("CreatePartner", "UpdatePartner", "CreateApiKey")),
         *(f"{_ADMIN}/{name}" for name in ("AddCertificate", "RevokeCredential")),
         *(f"{_ADMIN}/{name}" for name in ("PutSubscription", "DeleteSubscription")),
-        f"{_ADMIN}/AcceptAlarms",
+        *(f"{_ADMIN}/{name}" for name in ("AcceptAlarms", "ImportBundle")),
         f"{_SYNC}/AddCosignature",
     }
 )

@@ -1,5 +1,6 @@
 """The AdminService servicer."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc.aio
@@ -9,6 +10,7 @@ from hashsvc import translate_sync
 from hashsvc.access.audit import AuditLog
 from hashsvc.access.directory import Directory, read_grant
 from hashsvc.errors import InvalidRequest
+from hashsvc.model_sync import FollowMessage
 from hashsvc.rpc import access
 from hashsvc.rpc.threads import Threads
 from hashsvc.sync.followers import Followers
@@ -182,3 +184,32 @@ class AdminServicer(AdminServiceServicer):
         access.note(list=request.list[:_NOTED])
         status = await self._followers.accept_alarms(request.list)
         return pb.AcceptAlarmsResponse(subscription=translate_sync.status_to_proto(status))
+
+    async def ImportBundle(
+        self, request: AsyncIterator[pb.ImportBundleRequest], context: Context
+    ) -> pb.ImportBundleResponse:
+        """Take a bundle in."""
+        first = await anext(request, None)
+        if first is None or first.WhichOneof("part") != "start":
+            raise InvalidRequest.of("start", "comes first")
+        start = first.start
+        access.note(list=start.list[:_NOTED])
+        if start.size < 0:
+            raise InvalidRequest.of("start.size", "is negative")
+        found = await self._followers.receive(
+            start.list, _messages(request), key=start.key, size=start.size
+        )
+        access.note(key=found.status.subscription.key, added=str(found.added))
+        return translate_sync.imported_to_proto(found)
+
+
+async def _messages(
+    requests: AsyncIterator[pb.ImportBundleRequest],
+) -> AsyncIterator[FollowMessage]:
+    """Yield what a bundle holds; messages of no known kind are left out."""
+    async for request in requests:
+        if request.WhichOneof("part") != "message":
+            raise InvalidRequest.of("message", "comes in every part but the first")
+        found = translate_sync.message_from_proto(request.message)
+        if found is not None:
+            yield found

@@ -134,6 +134,7 @@ class Admission:
             "DeleteSubscription": writes,
             "ListSubscriptions": reads,
             "AcceptAlarms": writes,
+            "ImportBundle": room("streams of bundles", limits.max_concurrent_streams),
             "CreatePartner": writes,
             "UpdatePartner": writes,
             "ListPartners": reads,

@@ -11,7 +11,7 @@ from hashsvc.errors import InvalidRequest
 from hashsvc.lists import rules
 from hashsvc.lists.feed import Feed, Reader
 from hashsvc.lists.indexer import Indexer
-from hashsvc.model_sync import Heartbeat
+from hashsvc.model_sync import Heartbeat, InclusionProof, ShownCheckpoint
 from hashsvc.rpc import access
 from hashsvc.rpc.threads import Threads
 from hashsvc.sync.stream import LogStream
@@ -63,13 +63,11 @@ class SyncServicer(SyncServiceServicer):
         """Get a checkpoint with its cosignatures."""
         name = rules.check_list_name(request.list, "list")
         access.check_may_witness(name)
-        started = await self._threads.read(self._feed.started, name)
+        # The keys are read after the checkpoint, so that the one that signed it is among them.
         note, older = await self._threads.read(self._feed.cosigned, name)
-        return pb.GetCheckpointResponse(
-            note=note,
-            cosigned=older,
-            first_key=started.first_key,
-            rotations=started.rotations,
+        started = await self._threads.read(self._feed.started, name)
+        return translate.checkpoint_to_proto(
+            ShownCheckpoint(note, tuple(older), started.first_key, started.rotations)
         )
 
     async def GetInclusionProof(
@@ -78,15 +76,12 @@ class SyncServicer(SyncServiceServicer):
         """Prove that a record is in the log."""
         name = rules.check_list_name(request.list, "list")
         access.check_may_see(name)
-        started = await self._threads.read(self._feed.started, name)
         reader = Reader(access.viewer(name), access.visible())
         proven = await self._threads.read(self._feed.prove, name, request.place, reader)
-        return pb.GetInclusionProofResponse(
-            note=proven.note,
-            leaf=translate.leaf_to_proto(proven.leaf),
-            proof=proven.proof,
-            first_key=started.first_key,
-            rotations=started.rotations,
+        started = await self._threads.read(self._feed.started, name)
+        keys = (started.first_key, started.rotations)
+        return translate.proof_to_proto(
+            InclusionProof(proven.note, proven.leaf, proven.proof, *keys)
         )
 
     async def GetConsistencyProof(

@@ -5,6 +5,9 @@ from collections.abc import AsyncIterator, Callable
 from contextvars import Context
 from dataclasses import replace
 from datetime import datetime
+from weakref import WeakValueDictionary
+
+import structlog
 
 from hashsvc.addresses import is_address
 from hashsvc.config import Following
@@ -20,6 +23,7 @@ from hashsvc.model_sync import (
     FollowMessage,
     FollowState,
     FollowStatus,
+    Imported,
     Selection,
     Started,
     Subscription,
@@ -27,7 +31,10 @@ from hashsvc.model_sync import (
 )
 from hashsvc.store.store import Store
 from hashsvc.sync.follower import Follower, Write, alarm_of
+from hashsvc.sync.intake import Intake
 from hashsvc.sync.source import Source, SourceLost
+
+_log = structlog.get_logger()
 
 _FIRST_WORD_S = 10.0
 _MOST_SOURCE = 300
@@ -58,7 +65,8 @@ class Followers:
         self._refused = refused
         self._running: dict[str, tuple[Follower, asyncio.Task[None]]] = {}
         # Changes to one subscription take turns.
-        self._lock = asyncio.Lock()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._is_closed = False
 
     async def start(self) -> None:
         """Follow all lists that are subscribed to."""
@@ -67,6 +75,7 @@ class Followers:
 
     async def close(self) -> None:
         """Stop following, in the middle of whatever it is."""
+        self._is_closed = True
         for list_name in list(self._running):
             await self._stop(list_name)
 
@@ -80,19 +89,17 @@ class Followers:
             PreconditionFailed: the list is kept here, the key is not one of its keys, or the source
                 cannot be reached.
         """
-        rules.check_list_name(list_name, "subscription.list")
-        if list_name.startswith(f"{rules.RESERVED_PARTNER}/"):
-            raise InvalidRequest.of("subscription.list", "is built in at every node")
+        _check_name(list_name, "subscription.list")
         if source and (not is_address(source) or len(source) > _MOST_SOURCE):
             raise InvalidRequest.of("subscription.source", "is not HOST:PORT or unix:PATH")
         if not source and not key:
             raise InvalidRequest.of("subscription.key", "give the list's key, or a source to ask")
-        async with self._lock:
+        async with self._turn(list_name):
             await self._write(self._check_not_home, list_name)
             before = await self._write(self._store.subscriptions.get, list_name)
             pinned = key or (before.key if before is not None else "")
             if pinned:
-                _check_key(pinned, list_name)
+                _check_key(pinned, list_name, "subscription.key")
             else:
                 pinned = await self._ask_for_key(list_name, source)
             subscription = Subscription(
@@ -115,7 +122,7 @@ class Followers:
         Raises:
             NotFound: it is not followed.
         """
-        async with self._lock:
+        async with self._turn(list_name):
             await self._subscription(list_name)
             await self._stop(list_name)
             await self._write(self._store.subscriptions.remove, list_name)
@@ -151,35 +158,98 @@ class Followers:
         """Return how the lists stand that are followed just now; reads no database."""
         return [follower.status for follower, _ in list(self._running.values())]
 
-    async def receive(self, list_name: str, messages: AsyncIterator[FollowMessage]) -> FollowStatus:
+    async def receive(
+        self,
+        list_name: str,
+        messages: AsyncIterator[FollowMessage],
+        *,
+        key: str = "",
+        size: int = 0,
+    ) -> Imported:
         """Take in what a bundle holds of a list, verified as what comes from a node.
 
+        `key` is one that it must be signed under; with it, a list that is not followed is from then
+        on, by bundles alone. `size` is how many records the bundle takes to be held.
+
         Raises:
-            NotFound: it is not followed.
+            InvalidRequest: the name or the key is malformed.
+            NotFound: the list is not followed, and there is no key.
+            PreconditionFailed: the list is kept here, or less of it is held than the bundle needs.
             LogRefused: it does not verify; what did before that is applied, an alarm is kept.
-            LogBehind: the bundle is older than what is held.
         """
-        async with self._lock:
-            subscription = await self._subscription(list_name)
+        _check_name(list_name, "start.list")
+        if key:
+            _check_key(key, list_name, "start.key")
+        async with self._turn(list_name):
+            await self._write(self._check_not_home, list_name)
+            subscription = await self._for_bundle(list_name, key)
             await self._stop(list_name)
-            replica = await self._write(self._open, subscription)
             try:
-                async for message in messages:
-                    await self._write(replica.receive, message)
-            except LogRefused as error:
-                alarm = alarm_of(subscription, replica, error, self._now(), source="a bundle")
-                self._refused(alarm)
-                await self._write(self._store.subscriptions.add_alarm, alarm)
-                raise
+                replica = await self._write(self._open, subscription)
+                return await self._take(subscription, replica, messages, key, size)
             finally:
-                self._start(subscription)
-        return await self.status(list_name)
+                self._start(await self._write(self._store.subscriptions.get, list_name))
+
+    async def _take(
+        self,
+        subscription: Subscription,
+        replica: Replica,
+        messages: AsyncIterator[FollowMessage],
+        key: str,
+        size: int,
+    ) -> Imported:
+        before, name = replica.size, subscription.list_name
+        if size > before:
+            raise PreconditionFailed(
+                f"the bundle begins after {size:,} records of {name}, and {before:,} are held: "
+                f"import one that begins at {before:,} or before",
+                reason="BUNDLE_MISSING",
+                metadata={"list": name, "size": str(before)},
+            )
+        intake = Intake(replica, key)
+        try:
+            async for message in messages:
+                was_started = intake.is_started
+                await self._write(intake.receive, message)
+                if not was_started:
+                    # Only what shows the right key makes a subscription.
+                    await self._write(self._store.subscriptions.save, subscription)
+                if intake.is_older:
+                    break
+            intake.finish()
+        except LogRefused as error:
+            error.metadata["list"] = name
+            alarm = alarm_of(subscription, replica, error, self._now(), source="a bundle")
+            _log.error("bundle refused", list=name, because=str(error))
+            self._refused(alarm)
+            await self._write(self._store.subscriptions.add_alarm, alarm)
+            raise
+        status = await self.status(name)
+        return Imported(status, replica.size - before, intake.head_size)
+
+    async def _for_bundle(self, list_name: str, key: str) -> Subscription:
+        """Return the subscription, or one to be that takes bundles alone."""
+        found: Subscription | None = await self._write(self._store.subscriptions.get, list_name)
+        if found is not None:
+            return found
+        if not key:
+            raise NotFound(
+                f"{list_name} is not followed: give its key, as its owner says it",
+                reason="SUBSCRIPTION_NOT_FOUND",
+                metadata={"list": list_name},
+            )
+        return Subscription(list_name, "", key, Selection(), self._now())
+
+    def _turn(self, list_name: str) -> asyncio.Lock:
+        return self._locks.setdefault(list_name, asyncio.Lock())
 
     def _open(self, subscription: Subscription) -> Replica:
         return Replica(self._store, self._ledger, subscription.list_name, subscription.key)
 
-    def _start(self, subscription: Subscription) -> None:
-        if subscription.is_paused or not subscription.source:
+    def _start(self, subscription: Subscription | None) -> None:
+        if subscription is None or subscription.is_paused or not subscription.source:
+            return
+        if self._is_closed:
             return
         follower = Follower(
             subscription,
@@ -269,12 +339,16 @@ class Followers:
         )
 
 
-def _check_key(key: str, list_name: str) -> None:
+def _check_name(list_name: str, field: str) -> None:
+    rules.check_list_name(list_name, field)
+    if list_name.startswith(f"{rules.RESERVED_PARTNER}/"):
+        raise InvalidRequest.of(field, "is built in at every node")
+
+
+def _check_key(key: str, list_name: str, field: str) -> None:
     try:
         verifier = Verifier.decode(key)
         if verifier.name != origin(list_name):
             raise NoteError(f"it is one of {verifier.name}, not of {origin(list_name)}")
     except NoteError as error:
-        raise InvalidRequest.of(
-            "subscription.key", f"is not a key of this list: {error}"
-        ) from error
+        raise InvalidRequest.of(field, f"is not a key of this list: {error}") from error

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from hashsvc.errors import LogBehind
 from hashsvc.lists.feed import Feed, Reader
 from hashsvc.lists.notes import peek_checkpoint
-from hashsvc.model_sync import FollowMessage, Leaf, Leaves, Rotated, Signed, Started
+from hashsvc.model_sync import Ahead, FollowMessage, Leaf, Leaves, Rotated, Signed, Started
 
 _CHUNK_BYTES = 1 << 20
 _LEAF_BYTES = 64
@@ -45,12 +45,11 @@ class LogStream:
 
         Nothing means that there is no more for now.
         """
-        rotations = self._feed.rotations(self._list)
-        messages: list[FollowMessage] = [Rotated(one) for one in rotations[self._rotations :]]
-        self._rotations = len(rotations)
+        urgent: list[Ahead] = []
         if self.size and len(self._sent) < _MOST_SENT:
-            messages += self._feed.urgent(self._list, self.size, self._sent, _URGENT, reader)
+            urgent = self._feed.urgent(self._list, self.size, self._sent, _URGENT, reader)
         found = self._feed.next_checkpoint(self._list, self.size)
+        messages: list[FollowMessage] = [*self._rotated(), *urgent]
         if found is not None:
             messages += self._until(*found, reader)
         return messages
@@ -67,8 +66,17 @@ class LogStream:
         self._sent = {place for place in self._sent if place >= end}
         if late:
             everything = Reader(reader.partner, reader.may_see)
-            messages += self._feed.ahead(self._list, late, set(), everything)
+            urgent = self._feed.ahead(self._list, late, set(), everything)
+            messages += [*self._rotated(), *urgent]
         return messages
+
+    def _rotated(self) -> list[Rotated]:
+        """Return what is new of the list's keys: read after a note and told before it, so that the
+        key that signed the note is known."""
+        rotations = self._feed.rotations(self._list)
+        new = rotations[self._rotations :]
+        self._rotations = len(rotations)
+        return [Rotated(statement) for statement in new]
 
 
 def _chunks(first: int, leaves: Sequence[Leaf]) -> list[tuple[int, list[Leaf]]]:

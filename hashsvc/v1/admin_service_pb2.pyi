@@ -216,3 +216,31 @@ class AcceptAlarmsResponse(_message.Message):
     SUBSCRIPTION_FIELD_NUMBER: _ClassVar[int]
     subscription: _sync_service_pb2.Subscription
     def __init__(self, subscription: _Optional[_Union[_sync_service_pb2.Subscription, _Mapping]] = ...) -> None: ...
+
+class ImportBundleRequest(_message.Message):
+    __slots__ = ("start", "message")
+    START_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    start: BundleStart
+    message: _sync_service_pb2.FollowResponse
+    def __init__(self, start: _Optional[_Union[BundleStart, _Mapping]] = ..., message: _Optional[_Union[_sync_service_pb2.FollowResponse, _Mapping]] = ...) -> None: ...
+
+class BundleStart(_message.Message):
+    __slots__ = ("list", "key", "size")
+    LIST_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    list: str
+    key: str
+    size: int
+    def __init__(self, list: _Optional[str] = ..., key: _Optional[str] = ..., size: _Optional[int] = ...) -> None: ...
+
+class ImportBundleResponse(_message.Message):
+    __slots__ = ("subscription", "added", "bundle_size")
+    SUBSCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    ADDED_FIELD_NUMBER: _ClassVar[int]
+    BUNDLE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    subscription: _sync_service_pb2.Subscription
+    added: int
+    bundle_size: int
+    def __init__(self, subscription: _Optional[_Union[_sync_service_pb2.Subscription, _Mapping]] = ..., added: _Optional[int] = ..., bundle_size: _Optional[int] = ...) -> None: ...

@@ -99,6 +99,11 @@ class AdminServiceStub(object):
                 request_serializer=hashsvc_dot_v1_dot_admin__service__pb2.AcceptAlarmsRequest.SerializeToString,
                 response_deserializer=hashsvc_dot_v1_dot_admin__service__pb2.AcceptAlarmsResponse.FromString,
                 _registered_method=True)
+        self.ImportBundle = channel.stream_unary(
+                '/hashsvc.v1.AdminService/ImportBundle',
+                request_serializer=hashsvc_dot_v1_dot_admin__service__pb2.ImportBundleRequest.SerializeToString,
+                response_deserializer=hashsvc_dot_v1_dot_admin__service__pb2.ImportBundleResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer(object):
@@ -229,6 +234,21 @@ class AdminServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ImportBundle(self, request_iterator, context):
+        """Takes in a bundle: what Follow sends of a list up to its head, kept in a file. `start` comes
+        first, then the messages, in their order. They are verified as those of a source are, and applied
+        a checkpoint at a time. What is held already is held against the bundle and passed over, so
+        importing again, or what is older, changes nothing.
+
+        INVALID_ARGUMENT (a field is malformed, or the parts are out of order: correct it), NOT_FOUND
+        (the list is not followed: give its key), FAILED_PRECONDITION (LOG_REFUSED: it does not verify or
+        was cut, what did before that is applied, an alarm is kept; BUNDLE_MISSING: import one that begins
+        earlier first; LIST_KEPT_HERE: the list is kept at this node).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -291,6 +311,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.AcceptAlarms,
                     request_deserializer=hashsvc_dot_v1_dot_admin__service__pb2.AcceptAlarmsRequest.FromString,
                     response_serializer=hashsvc_dot_v1_dot_admin__service__pb2.AcceptAlarmsResponse.SerializeToString,
+            ),
+            'ImportBundle': grpc.stream_unary_rpc_method_handler(
+                    servicer.ImportBundle,
+                    request_deserializer=hashsvc_dot_v1_dot_admin__service__pb2.ImportBundleRequest.FromString,
+                    response_serializer=hashsvc_dot_v1_dot_admin__service__pb2.ImportBundleResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -622,6 +647,33 @@ class AdminService(object):
             '/hashsvc.v1.AdminService/AcceptAlarms',
             hashsvc_dot_v1_dot_admin__service__pb2.AcceptAlarmsRequest.SerializeToString,
             hashsvc_dot_v1_dot_admin__service__pb2.AcceptAlarmsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportBundle(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/hashsvc.v1.AdminService/ImportBundle',
+            hashsvc_dot_v1_dot_admin__service__pb2.ImportBundleRequest.SerializeToString,
+            hashsvc_dot_v1_dot_admin__service__pb2.ImportBundleResponse.FromString,
             options,
             channel_credentials,
             insecure,

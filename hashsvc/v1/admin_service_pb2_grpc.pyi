@@ -217,7 +217,23 @@ _AdminServiceAcceptAlarmsType = typing_extensions.TypeVar(
     ],
 )
 
-class AdminServiceStub(typing.Generic[_AdminServiceCreatePartnerType, _AdminServiceUpdatePartnerType, _AdminServiceListPartnersType, _AdminServiceCreateApiKeyType, _AdminServiceAddCertificateType, _AdminServiceRevokeCredentialType, _AdminServiceListCredentialsType, _AdminServiceListAuditRecordsType, _AdminServicePutSubscriptionType, _AdminServiceDeleteSubscriptionType, _AdminServiceListSubscriptionsType, _AdminServiceAcceptAlarmsType]):
+_AdminServiceImportBundleType = typing_extensions.TypeVar(
+    '_AdminServiceImportBundleType',
+    grpc.StreamUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.ImportBundleRequest,
+        hashsvc.v1.admin_service_pb2.ImportBundleResponse,
+    ],
+    grpc.aio.StreamUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.ImportBundleRequest,
+        hashsvc.v1.admin_service_pb2.ImportBundleResponse,
+    ],
+    default=grpc.StreamUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.ImportBundleRequest,
+        hashsvc.v1.admin_service_pb2.ImportBundleResponse,
+    ],
+)
+
+class AdminServiceStub(typing.Generic[_AdminServiceCreatePartnerType, _AdminServiceUpdatePartnerType, _AdminServiceListPartnersType, _AdminServiceCreateApiKeyType, _AdminServiceAddCertificateType, _AdminServiceRevokeCredentialType, _AdminServiceListCredentialsType, _AdminServiceListAuditRecordsType, _AdminServicePutSubscriptionType, _AdminServiceDeleteSubscriptionType, _AdminServiceListSubscriptionsType, _AdminServiceAcceptAlarmsType, _AdminServiceImportBundleType]):
     """Manages partners and their credentials. All methods need the role `admin`.
 
     Beside those of each method, all may end with: UNAUTHENTICATED (no credential that counts: give
@@ -275,6 +291,10 @@ class AdminServiceStub(typing.Generic[_AdminServiceCreatePartnerType, _AdminServ
             hashsvc.v1.admin_service_pb2.AcceptAlarmsRequest,
             hashsvc.v1.admin_service_pb2.AcceptAlarmsResponse,
         ],
+        grpc.StreamUnaryMultiCallable[
+            hashsvc.v1.admin_service_pb2.ImportBundleRequest,
+            hashsvc.v1.admin_service_pb2.ImportBundleResponse,
+        ],
     ], channel: grpc.Channel) -> None: ...
 
     @typing.overload
@@ -326,6 +346,10 @@ class AdminServiceStub(typing.Generic[_AdminServiceCreatePartnerType, _AdminServ
         grpc.aio.UnaryUnaryMultiCallable[
             hashsvc.v1.admin_service_pb2.AcceptAlarmsRequest,
             hashsvc.v1.admin_service_pb2.AcceptAlarmsResponse,
+        ],
+        grpc.aio.StreamUnaryMultiCallable[
+            hashsvc.v1.admin_service_pb2.ImportBundleRequest,
+            hashsvc.v1.admin_service_pb2.ImportBundleResponse,
         ],
     ], channel: grpc.aio.Channel) -> None: ...
 
@@ -411,6 +435,18 @@ class AdminServiceStub(typing.Generic[_AdminServiceCreatePartnerType, _AdminServ
     NOT_FOUND (the list is not followed: list them).
     """
 
+    ImportBundle: _AdminServiceImportBundleType
+    """Takes in a bundle: what Follow sends of a list up to its head, kept in a file. `start` comes
+    first, then the messages, in their order. They are verified as those of a source are, and applied
+    a checkpoint at a time. What is held already is held against the bundle and passed over, so
+    importing again, or what is older, changes nothing.
+
+    INVALID_ARGUMENT (a field is malformed, or the parts are out of order: correct it), NOT_FOUND
+    (the list is not followed: give its key), FAILED_PRECONDITION (LOG_REFUSED: it does not verify or
+    was cut, what did before that is applied, an alarm is kept; BUNDLE_MISSING: import one that begins
+    earlier first; LIST_KEPT_HERE: the list is kept at this node).
+    """
+
 AdminServiceAsyncStub: typing_extensions.TypeAlias = AdminServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         hashsvc.v1.admin_service_pb2.CreatePartnerRequest,
@@ -459,6 +495,10 @@ AdminServiceAsyncStub: typing_extensions.TypeAlias = AdminServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         hashsvc.v1.admin_service_pb2.AcceptAlarmsRequest,
         hashsvc.v1.admin_service_pb2.AcceptAlarmsResponse,
+    ],
+    grpc.aio.StreamUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.ImportBundleRequest,
+        hashsvc.v1.admin_service_pb2.ImportBundleResponse,
     ],
 ]
 
@@ -610,6 +650,23 @@ class AdminServiceServicer(metaclass=abc.ABCMeta):
         """Says that somebody has seen to the alarms of a list; it is tried again at once.
 
         NOT_FOUND (the list is not followed: list them).
+        """
+
+    @abc.abstractmethod
+    def ImportBundle(
+        self,
+        request_iterator: _MaybeAsyncIterator[hashsvc.v1.admin_service_pb2.ImportBundleRequest],
+        context: _ServicerContext,
+    ) -> typing.Union[hashsvc.v1.admin_service_pb2.ImportBundleResponse, collections.abc.Awaitable[hashsvc.v1.admin_service_pb2.ImportBundleResponse]]:
+        """Takes in a bundle: what Follow sends of a list up to its head, kept in a file. `start` comes
+        first, then the messages, in their order. They are verified as those of a source are, and applied
+        a checkpoint at a time. What is held already is held against the bundle and passed over, so
+        importing again, or what is older, changes nothing.
+
+        INVALID_ARGUMENT (a field is malformed, or the parts are out of order: correct it), NOT_FOUND
+        (the list is not followed: give its key), FAILED_PRECONDITION (LOG_REFUSED: it does not verify or
+        was cut, what did before that is applied, an alarm is kept; BUNDLE_MISSING: import one that begins
+        earlier first; LIST_KEPT_HERE: the list is kept at this node).
         """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

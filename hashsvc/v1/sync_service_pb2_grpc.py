@@ -117,7 +117,7 @@ class SyncServiceServicer(object):
     def GetInclusionProof(self, request, context):
         """Gets the proof that a record is in the tree of the newest checkpoint.
 
-        NOT_FOUND: there is no list of that name, or no such entry.
+        NOT_FOUND: there is no list of that name.
         INVALID_ARGUMENT: the place is not one of the log's.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -140,7 +140,8 @@ class SyncServiceServicer(object):
 
         NOT_FOUND: there is no list of that name.
         INVALID_ARGUMENT: the note is not a checkpoint of this list that its key and the witness signed,
-        or not one of this log.
+        or not one of this log, or the witness's key passes for another.
+        RESOURCE_EXHAUSTED: the list has as many witnesses as it can.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

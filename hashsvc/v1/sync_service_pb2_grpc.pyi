@@ -192,7 +192,7 @@ class SyncServiceStub(typing.Generic[_SyncServiceFollowType, _SyncServiceGetChec
     GetInclusionProof: _SyncServiceGetInclusionProofType
     """Gets the proof that a record is in the tree of the newest checkpoint.
 
-    NOT_FOUND: there is no list of that name, or no such entry.
+    NOT_FOUND: there is no list of that name.
     INVALID_ARGUMENT: the place is not one of the log's.
     """
 
@@ -209,7 +209,8 @@ class SyncServiceStub(typing.Generic[_SyncServiceFollowType, _SyncServiceGetChec
 
     NOT_FOUND: there is no list of that name.
     INVALID_ARGUMENT: the note is not a checkpoint of this list that its key and the witness signed,
-      or not one of this log.
+      or not one of this log, or the witness's key passes for another.
+    RESOURCE_EXHAUSTED: the list has as many witnesses as it can.
     """
 
 SyncServiceAsyncStub: typing_extensions.TypeAlias = SyncServiceStub[
@@ -289,7 +290,7 @@ class SyncServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[hashsvc.v1.sync_service_pb2.GetInclusionProofResponse, collections.abc.Awaitable[hashsvc.v1.sync_service_pb2.GetInclusionProofResponse]]:
         """Gets the proof that a record is in the tree of the newest checkpoint.
 
-        NOT_FOUND: there is no list of that name, or no such entry.
+        NOT_FOUND: there is no list of that name.
         INVALID_ARGUMENT: the place is not one of the log's.
         """
 
@@ -316,7 +317,8 @@ class SyncServiceServicer(metaclass=abc.ABCMeta):
 
         NOT_FOUND: there is no list of that name.
         INVALID_ARGUMENT: the note is not a checkpoint of this list that its key and the witness signed,
-          or not one of this log.
+          or not one of this log, or the witness's key passes for another.
+        RESOURCE_EXHAUSTED: the list has as many witnesses as it can.
         """
 
 def add_SyncServiceServicer_to_server(servicer: SyncServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -314,6 +314,9 @@ def test_logs_hold_no_hashes_and_no_names(pictures: Path, tmp_path: Path) -> Non
         ("cryptography", ["certs", "init", "tls"]),
         ("cryptography", ["certs", "client", "tls", "acme"]),
         ("sqlalchemy", ["partners", "first-admin", "hub", "--data", "data"]),
+        ("cryptography.exceptions", ["witness", "keygen", "w1.pem", "--name", "w1"]),
+        ("cryptography.exceptions", ["prove", "acme/known#1", "--to", "proof"]),
+        ("orjson", ["verify", "acme/known"]),
     ],
 )
 def test_the_client_alone_says_what_is_missing(

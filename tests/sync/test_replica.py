@@ -497,7 +497,7 @@ def test_records_of_a_newer_version_are_kept_and_not_guessed_at(
         raise ValueError("of a newer version")
 
     with monkeypatch.context() as patched:
-        patched.setattr("hashsvc.lists.rules.records.decode", decode)
+        patched.setattr("hashsvc.store.records.decode", decode)
         Link(acme, eve, LIST).carry()
     assert len(eve.entries(LIST)) == 1
     assert eve.store.logs.checkpoint(LIST) == acme.store.logs.checkpoint(LIST)

@@ -41,8 +41,19 @@ _SERVICE_CONFIG = {
             "name": [
                 {"service": "hashsvc.v1.MatchService"},
                 {"service": "hashsvc.v1.ListService"},
+                # A stream that is followed is resumed by whoever knows how far it came.
+                *(
+                    {"service": "hashsvc.v1.SyncService", "method": method}
+                    for method in (
+                        "GetCheckpoint",
+                        "GetInclusionProof",
+                        "GetConsistencyProof",
+                        "AddCosignature",
+                    )
+                ),
             ],
-            # All is safe to retry: checks change nothing, and writes carry a request_id.
+            # All is safe to retry: checks change nothing, and writes carry a request_id or
+            # may be repeated.
             "retryPolicy": {
                 "maxAttempts": MAX_ATTEMPTS,
                 "initialBackoff": "0.1s",

@@ -1,17 +1,17 @@
 """The administrator's client: partners and their credentials, and the lists that are followed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from hashsvc import translate_partners as translate
 from hashsvc import translate_sync
 from hashsvc.model import Credential, Partner
-from hashsvc.model_sync import FollowStatus, Selection
+from hashsvc.model_sync import FollowMessage, FollowStatus, Imported, Selection
 from hashsvc.v1 import admin_service_pb2 as pb
 from hashsvc.v1.admin_service_pb2_grpc import AdminServiceStub
 from hashsvc_client.connection import Connected, Security
-from hashsvc_client.errors import raised_as_client_errors
+from hashsvc_client.errors import ClientError, raised_as_client_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +155,39 @@ class AdminClient(Connected):
         with raised_as_client_errors():
             answer = self._stub.AcceptAlarms(request, timeout=self._timeout_s)
         return translate_sync.status_from_proto(answer.subscription)
+
+    def import_bundle(
+        self, list_name: str, messages: Iterable[FollowMessage], *, key: str = "", size: int = 0
+    ) -> Imported:
+        """Take in what a bundle of a list holds, which begins at a place, `size`, of its log.
+
+        With a key, which the bundle must be signed under, the list need not be followed before. Has
+        no deadline. What `messages` raises is raised again, after the node has judged what came
+        before.
+        """
+        failure: Exception | None = None
+
+        def parts() -> Iterator[pb.ImportBundleRequest]:
+            nonlocal failure
+            yield pb.ImportBundleRequest(start={"list": list_name, "key": key, "size": size})
+            try:
+                for message in messages:
+                    sent = translate_sync.message_to_proto(message)
+                    yield pb.ImportBundleRequest(message=sent)
+            except Exception as error:
+                # Raised in the thread of gRPC it would cancel the call.
+                failure = error
+
+        try:
+            with raised_as_client_errors():
+                answer = self._stub.ImportBundle(parts())
+        except ClientError as error:
+            if failure is not None:
+                raise failure from error
+            raise
+        if failure is not None:
+            raise failure
+        return translate_sync.imported_from_proto(answer)
 
     def credentials(self, partner: str) -> list[Credential]:
         """All credentials of a partner, the oldest first."""

@@ -29,6 +29,7 @@ from hashsvc.model import (
 from hashsvc.v1 import list_service_pb2
 from hashsvc.v1.list_service_pb2_grpc import ListServiceStub
 from hashsvc.v1.match_service_pb2_grpc import MatchServiceStub
+from hashsvc.v1.sync_service_pb2_grpc import SyncServiceStub
 from hashsvc_client import _messages as messages
 from hashsvc_client._messages import Acknowledgement
 from hashsvc_client.connection import Security, aio_channel
@@ -38,12 +39,13 @@ from hashsvc_client.errors import (
     from_rpc_error,
     raised_as_client_errors,
 )
+from hashsvc_client.logs import AsyncLogs
 
 if TYPE_CHECKING:
     from hashsvc.media import Recipe
 
 
-class AsyncClient:
+class AsyncClient(AsyncLogs):
     """Talks to one node over one kept-open channel, from one event loop.
 
     `security` is the API key and the files of TLS; none for a plain connection. `timeout_s` is the
@@ -62,6 +64,7 @@ class AsyncClient:
         self._timeout_s = timeout_s
         self._match = MatchServiceStub(self._channel)
         self._lists = ListServiceStub(self._channel)
+        self._sync = SyncServiceStub(self._channel)
 
     async def close(self) -> None:
         """Close the channel; calls under way are cancelled."""

@@ -28,6 +28,7 @@ from hashsvc.model import (
 from hashsvc.v1 import list_service_pb2
 from hashsvc.v1.list_service_pb2_grpc import ListServiceStub
 from hashsvc.v1.match_service_pb2_grpc import MatchServiceStub
+from hashsvc.v1.sync_service_pb2_grpc import SyncServiceStub
 from hashsvc_client import _messages as messages
 from hashsvc_client._messages import Acknowledgement
 from hashsvc_client.connection import Connected, Security
@@ -37,12 +38,13 @@ from hashsvc_client.errors import (
     from_rpc_error,
     raised_as_client_errors,
 )
+from hashsvc_client.logs import Logs
 
 if TYPE_CHECKING:
     from hashsvc.media import Recipe
 
 
-class Client(Connected):
+class Client(Logs, Connected):
     """Talks to one node over one kept-open channel. Safe to share between threads.
 
     `security` is the API key and the files of TLS; none for a plain connection. `timeout_s` is the
@@ -56,6 +58,7 @@ class Client(Connected):
         super().__init__(address, timeout_s=timeout_s, security=security)
         self._match = MatchServiceStub(self._channel)
         self._lists = ListServiceStub(self._channel)
+        self._sync = SyncServiceStub(self._channel)
 
     # Checks
 
