@@ -1,6 +1,7 @@
 """What the modules of queries share."""
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,5 +26,6 @@ def insert(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, 
         return
     compiled = sa.insert(table).compile(dialect=connection.dialect)
     names = compiled.positiontup
-    values = rows if names is None else [tuple(row[name] for name in names) for row in rows]
+    # Every table has two columns or more, so that this gives tuples.
+    values = rows if names is None else list(map(itemgetter(*names), rows))
     connection.exec_driver_sql(compiled.string, values)
