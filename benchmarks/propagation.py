@@ -188,12 +188,12 @@ def _beside(load: str, a: str, b: str, seed: int) -> AbstractContextManager[None
 def _subscribe(follower: str, source: str) -> None:
     with AdminClient(follower) as admin:
         admin.follow(node.LIST, source)
-    _wait_for(follower, _size(source), _LIMIT_S)
+    _wait_for(follower, _size(source))
 
 
 def _is_same_in_the_end(a: str, b: str) -> bool:
     """Wait until B has all that A has; tell whether they hold the same checkpoint then."""
-    _wait_for(b, _size(a), _LIMIT_S)
+    _wait_for(b, _size(a))
     return _checkpoint(a) == _checkpoint(b)
 
 
@@ -232,7 +232,7 @@ def _caught_up(data: Path, source: str, size: int, codes: Codes) -> tuple[float,
         start = perf_counter()
         with AdminClient(follower.address) as admin:
             admin.follow(node.LIST, source)
-        _wait_for(follower.address, size, _LIMIT_S + size / _LEAST_PER_S)
+        _wait_for(follower.address, size)
         took = perf_counter() - start
         with Client(follower.address) as client:
             sample = [node.fingerprint(codes[row]) for row in _sample(codes)]
@@ -278,8 +278,9 @@ async def _verified(address: str, size: int, *, is_verified: bool) -> float:
 # Both
 
 
-def _wait_for(follower: str, size: int, limit_s: float) -> None:
+def _wait_for(follower: str, size: int) -> None:
     """Wait until a node has applied so many records of the list."""
+    limit_s = _LIMIT_S + size / _LEAST_PER_S
     start = perf_counter()
     with AdminClient(follower) as admin:
         while True:
