@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PROTO_VENV := .venv-protos
 
-.PHONY: help demo test lint typecheck protos protos-check pytest bench audit clean
+.PHONY: help demo demo-sync test lint typecheck protos protos-check pytest bench audit clean
 
 help: ## Say what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -35,6 +35,9 @@ $(PROTO_VENV)/.ready: protos/requirements.txt
 
 demo: $(VENV)/.server ## Show the main job on the sample media
 	$(BIN)/hashsvc demo
+
+demo-sync: $(VENV)/.server ## Show how nodes follow a list, and a hub that tampers with it
+	$(BIN)/hashsvc demo --sync
 
 test: lint pytest ## Run all checks: ruff, mypy, stale protos, pytest
 

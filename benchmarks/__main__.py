@@ -16,6 +16,7 @@ from benchmarks import (
     index,
     latency,
     noise,
+    propagation,
     report,
     results,
     start,
@@ -50,6 +51,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "latency": latency,
     "start": start,
     "freshness": freshness,
+    "propagation": propagation,
     "fairness": fairness,
     "hashing": hashing,
 }

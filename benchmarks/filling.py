@@ -45,23 +45,23 @@ def fill(data: Path, codes: Codes) -> Filled:
     return Filled("filled over gRPC", len(codes) / took, has_run=True)
 
 
-def write(data: Path, codes: Codes) -> None:
-    """Add the codes without a node; each batch is one transaction."""
+def write(data: Path, codes: Codes, batch: int = _LEDGER_BATCH) -> None:
+    """Add the codes without a node; each batch is one transaction, and one signed checkpoint."""
     data.mkdir(mode=0o700)
     settings = Settings(data=data, database_url="")
     store = Store(settings.store_url)
     try:
         ledger = Ledger(
             store,
-            limits=Limits(max_batch_entries=_LEDGER_BATCH),
+            limits=Limits(max_batch_entries=batch),
             min_pdq_quality=Matching().min_pdq_quality,
             logs=SignedLogs(ListKeys(settings.keys_folder)),
             readers=Readers(),
             follow=lambda: None,
         )
         ledger.create_list(node.LIST, ListKind.KNOWN, "", request_id="list")
-        for first in range(0, len(codes), _LEDGER_BATCH):
-            drafts = [node.draft(code) for code in codes[first : first + _LEDGER_BATCH]]
+        for first in range(0, len(codes), batch):
+            drafts = [node.draft(code) for code in codes[first : first + batch]]
             ledger.add_entries(node.LIST, drafts, request_id=f"from {first}")
             if first and first % _NOTED_EVERY == 0:
                 note(f"{first:,} written")

@@ -10,24 +10,18 @@ the same thing; it does not run here.
 """
 
 import argparse
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from time import perf_counter
 
-import grpc
 import numpy as np
 
-from benchmarks import node, questions
+from benchmarks import loads, node
 from benchmarks.datasets import Codes, make_codes
 from benchmarks.report import Row, note, percentile_ms, seconds
-from hashsvc.v1.match_service_pb2_grpc import MatchServiceStub
-from hashsvc_client import Client, EntryDraft
+from hashsvc_client import Client
 
 HELP = "time from acknowledgement to first match, and from withdrawal to no match"
 SMALL: Sequence[str] = ("--n", "1000", "--repeat", "50")
@@ -35,8 +29,10 @@ SMALL: Sequence[str] = ("--n", "1000", "--repeat", "50")
 _BATCH = 1_000
 _CHECKS_PER_S = 200
 _LIMIT_S = 60.0
-_MOST_BATCHES = 1_000
-_MOST_S = 3_600
+_LOADS = (
+    (f"{_CHECKS_PER_S} checks a second", loads.CHECKS, _CHECKS_PER_S),
+    ("bulk contribution", loads.ENTRIES, loads.AT_ONCE),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,9 +51,9 @@ def run(arguments: argparse.Namespace) -> list[Row]:
         note(f"filling a node with {arguments.n:,} entries")
         node.fill(running.address, known, _BATCH)
         rows.append(_row("idle", running.address, fresh[0]))
-        for (load, name), others in zip(_LOADS.items(), fresh[1:], strict=True):
+        for (name, kind, per_s), others in zip(_LOADS, fresh[1:], strict=True):
             note(f"again, beside a load of {name}")
-            with _load(load, running.address, arguments.seed + 1):
+            with loads.beside(kind, running.address, per_s, arguments.seed + 1):
                 rows.append(_row(name, running.address, others))
     return rows
 
@@ -105,50 +101,3 @@ def _until(client: Client, code: Codes, *, matches: bool) -> tuple[float, int]:
         if bool(client.check([node.fingerprint(code)]).matches) is matches:
             return perf_counter() - start, checks
     raise RuntimeError(f"not seen within {_LIMIT_S:.0f} s")
-
-
-@contextmanager
-def _load(load: str, address: str, seed: int) -> Iterator[None]:
-    """Put a load on the node from another process, until the block ends."""
-    command = [sys.executable, "-m", __name__, load, address, str(seed)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            if not process.stdout.readline():  # the first answer is there
-                raise RuntimeError(f"the load {load} ended at once")
-            yield
-            if process.poll() is not None:
-                raise RuntimeError(f"the load {load} ended early")
-        finally:
-            process.kill()
-
-
-def _contribute(address: str, rng: np.random.Generator) -> None:
-    def batches() -> Iterator[list[EntryDraft]]:
-        for _ in range(_MOST_BATCHES):
-            yield [node.draft(code) for code in make_codes(_BATCH, rng)]
-
-    with Client(address) as client:
-        for number, _ in enumerate(client.add_batches(node.LIST, batches())):
-            if number == 0:
-                print("in", flush=True)
-
-
-def _check(address: str, rng: np.random.Generator) -> None:
-    """Check random values at an even rate; after a late answer as fast as can be."""
-    asked = questions.make(make_codes(0, rng), _BATCH, rng)
-    with grpc.insecure_channel(address) as channel:
-        match = MatchServiceStub(channel)
-        start = perf_counter()
-        for number in range(_CHECKS_PER_S * _MOST_S):
-            match.Check(asked.requests[number % len(asked)])
-            if number == 0:
-                print("in", flush=True)
-            time.sleep(max(0.0, start + (number + 1) / _CHECKS_PER_S - perf_counter()))
-
-
-_RUNS = {"check": _check, "contribute": _contribute}
-_LOADS = {"check": f"{_CHECKS_PER_S} checks a second", "contribute": "bulk contribution"}
-
-if __name__ == "__main__":
-    _RUNS[sys.argv[1]](sys.argv[2], np.random.default_rng(int(sys.argv[3])))

@@ -14,11 +14,12 @@ from hashsvc_client import Client
 LIST = "demo/known"
 
 _PURPOSE = "Harmless stand-ins for known terrorist media, to show what this service does."
-_DESCRIPTION = Description(
+DESCRIPTION = Description(
     labels=("propaganda",),
     basis=Basis.RESEARCH,
     note="A harmless, openly licensed stand-in: not terrorist media.",
 )
+"""What is said of everything that the demo contributes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def contribute(client: Client, files: Sequence[Path]) -> Contribution:
     start = time.perf_counter()
     media = [fingerprint_file(path) for path in files]
     hashed = time.perf_counter()
-    drafts = [EntryDraft(m.media_type, m.fingerprints, _DESCRIPTION) for m in media]
+    drafts = [EntryDraft(m.media_type, m.fingerprints, DESCRIPTION) for m in media]
     acknowledgement = client.add_entries(LIST, drafts)
     acknowledged = time.perf_counter()
     names = [added.name for added in acknowledgement.entries]

@@ -47,10 +47,10 @@ def progress() -> Progress:
 
 def print_start() -> None:
     """Say what is about to happen."""
-    _say(
+    say(
         "This starts a server in a temporary folder, contributes a few media to it as known, and "
         "checks uploads against them. All media are harmless stand-ins under open licences: see "
-        f"{_shown(LICENCES)}\n"
+        f"{shown(LICENCES)}\n"
     )
 
 
@@ -72,7 +72,7 @@ def print_results(results: Results) -> None:
 def print_contribution(contribution: Contribution) -> None:
     """Say what was contributed and how long it took."""
     clips = "1 clip" if contribution.clips == 1 else f"{contribution.clips} clips"
-    _say(
+    say(
         f"Contributed {contribution.pictures} photos and {clips} to {LIST}: hashed in "
         f"{contribution.hash_s * 1000:.0f} ms, durable and matchable "
         f"{contribution.send_s * 1000:.0f} ms after sending."
@@ -103,7 +103,7 @@ def print_next_steps(folder: Path | None) -> None:
     data = "hashsvc-data" if folder is None else shlex.quote(str(folder / "data"))
     if folder is not None:
         out.print(f"\nKept in {folder}: data, uploads, server.log", markup=False, soft_wrap=True)
-    _say("\nNext, with files of your own: start a server here, go on in a second terminal.")
+    say("\nNext, with files of your own: start a server here, go on in a second terminal.")
     for command in (
         f"serve --data {data}",
         "check --test-pattern",
@@ -113,7 +113,8 @@ def print_next_steps(folder: Path | None) -> None:
         out.print(f"  {hashsvc} {command}", markup=False, soft_wrap=True)
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Print a paragraph."""
     out.print(text, markup=False, width=min(out.width, _PROSE_COLUMNS))
 
 
@@ -123,7 +124,7 @@ def _row(result: Result, *, counted: bool) -> Row:
     style = "red" if is_wrong else ""
     mark = Text("  ")
     if counted:
-        mark = Text(_sign("✗", "NO"), "bold red") if is_wrong else Text(_sign("✓", "ok"), "green")
+        mark = Text(sign("✗", "NO"), "bold red") if is_wrong else Text(sign("✓", "ok"), "green")
         mark.append(" ")
     best = verdict.matches[0] if verdict.matches else None
     return (
@@ -141,8 +142,9 @@ def _outcome(verdict: Verdict) -> str:
     return verdict.outcome.name.replace("_", " ")
 
 
-def _sign(sign: str, plain: str) -> str:
-    return sign if out.encoding.lower().startswith("utf") else plain
+def sign(mark: str, plain: str) -> str:
+    """Return a mark, or what stands for it where the terminal does not have it."""
+    return mark if out.encoding.lower().startswith("utf") else plain
 
 
 def _widths(rows: list[Row], gap: int) -> list[int]:
@@ -174,9 +176,10 @@ def _invocation() -> str:
     found = shutil.which("hashsvc")
     if not program.exists() or (found is not None and Path(found).samefile(program)):
         return "hashsvc"
-    return shlex.quote(_shown(program.absolute()))
+    return shlex.quote(shown(program.absolute()))
 
 
-def _shown(path: Path) -> str:
+def shown(path: Path) -> str:
+    """Return a path, short where it is below the folder that this runs in."""
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -19,7 +19,7 @@ _ENDING = (signal.SIGTERM, signal.SIGHUP)
 def run(*, keep: bool) -> bool:
     """Run the demo and say whether every verdict was right; `keep` keeps its folder."""
     started = time.perf_counter()
-    with _ends_in_order(), _folder(keep=keep) as folder:
+    with ends_in_order(), own_folder(keep=keep) as folder:
         report.print_start()
         contribution, results = _run_in(folder)
         report.print_results(results)
@@ -53,7 +53,8 @@ def _run_in(folder: Path) -> tuple[checks.Contribution, checks.Results]:
 
 
 @contextmanager
-def _folder(*, keep: bool) -> Iterator[Path]:
+def own_folder(*, keep: bool) -> Iterator[Path]:
+    """Make a temporary folder, and drop it at the end unless it is to be kept."""
     folder = Path(tempfile.mkdtemp(prefix="hashsvc-demo-"))
     try:
         yield folder
@@ -63,7 +64,7 @@ def _folder(*, keep: bool) -> Iterator[Path]:
 
 
 @contextmanager
-def _ends_in_order() -> Iterator[None]:
+def ends_in_order() -> Iterator[None]:
     """Let SIGTERM and SIGHUP end the demo as Ctrl-C does, so that no server is left behind."""
 
     def end(number: int, _: FrameType | None) -> None:

@@ -1,15 +1,17 @@
-"""A server of the demo's own, in a process of its own."""
+"""Servers of the demo's own, each in a process of its own."""
 
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from hashsvc.errors import OperatorError
 
+_ANY_PORT = "127.0.0.1:0"
 _READY = " is ready on "
 _START_S = 60.0
 _STOP_S = 15.0
@@ -17,24 +19,30 @@ _LOG_LINES = 20
 
 
 @contextmanager
-def running(data: Path, log: Path) -> Iterator[str]:
-    """Run a server on a free port of this machine; yields its address once it is ready.
+def running(data: Path, log: Path, listen: str = _ANY_PORT) -> Iterator[str]:
+    """Run a server on this machine; yields its address once it is ready.
 
     Raises:
         OperatorError: it does not start; the message has the end of its log.
     """
-    command = [sys.executable, "-m", "hashsvc", "serve", "--data", str(data)]
-    command += ["--listen", "127.0.0.1:0"]
+    with starting(data, log, listen) as ready:
+        yield ready()
+
+
+@contextmanager
+def starting(data: Path, log: Path, listen: str = _ANY_PORT) -> Iterator[Callable[[], str]]:
+    """The same, but yields at once: what it yields waits until it is ready; call that once."""
+    command = [sys.executable, "-m", "hashsvc", "serve", "--data", str(data), "--listen", listen]
     # The demo shows the defaults, whatever this shell has set for another node.
     environment = {k: v for k, v in os.environ.items() if not k.startswith("HASHSVC_")}
     with (
-        log.open("wb") as stderr,
+        log.open("ab") as stderr,
         subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=stderr, env=environment, text=True
         ) as process,
     ):
         try:
-            yield _address(process, log)
+            yield partial(_address, process, log)
         finally:
             _stop(process)
 

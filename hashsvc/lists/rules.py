@@ -65,15 +65,17 @@ MAX_VIOLATIONS = 20
 NAME_PART = "[a-z0-9][a-z0-9-]{0,62}"
 """A partner's id, and each part of a list's name."""
 
+_NAME_PART = re.compile(NAME_PART)
 _LIST_NAME = re.compile(f"{NAME_PART}/{NAME_PART}")
 _ENTRY_NAME = re.compile(f"({NAME_PART}/{NAME_PART})#([1-9][0-9]{{0,17}})")
 _LABEL = re.compile(r"[a-z0-9_.:-]{1,64}")
 _VARIANT = re.compile(r"[a-z0-9_]{1,64}")
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def is_name_part(text: str) -> bool:
     """Tell whether a text could be a partner's id."""
-    return re.fullmatch(NAME_PART, text) is not None
+    return _NAME_PART.fullmatch(text) is not None
 
 
 def check_list_name(name: str, field: str) -> str:
@@ -337,13 +339,12 @@ def _holds(change: Change, place: int) -> Iterator[bool]:
     match change:
         case EntryAdded(draft=draft, contributor=contributor):
             yield place > 0 and is_name_part(contributor)
-            path, long_ago = "entry", datetime.min.replace(tzinfo=UTC)
-            yield not any(_fingerprints(draft.fingerprints, path))
-            yield not any(_frames(draft, path))
-            yield not any(_description(draft.description, path, long_ago))
+            yield not any(_fingerprints(draft.fingerprints, "entry"))
+            yield not any(_frames(draft, "entry"))
+            yield not any(_description(draft.description, "entry", _LONG_AGO))
         case EntryAmended(sequence=sequence, description=description):
             yield 0 < sequence < place
-            yield not any(_description(description, "", datetime.min.replace(tzinfo=UTC)))
+            yield not any(_description(description, "", _LONG_AGO))
         case EntryWithdrawn(sequence=sequence, reason=reason):
             yield 0 < sequence < place and _is_text(reason)
         case EntryErased(sequence=sequence, reason=reason):

@@ -76,10 +76,11 @@ class LogTables:
 
     def records_about(self, name: str, sequence: int) -> list[HeldRecord]:
         """Return the later records about an entry, in order."""
-        log = schema.records
-        query = _held(name).where(log.c.about == sequence).order_by(log.c.list_position)
+        query = _held(name).where(schema.records.c.about == sequence)
         with self._engine.begin() as connection:
-            return [_to_held(row) for row in connection.execute(query)]
+            found = [_to_held(row) for row in connection.execute(query)]
+        # Sorted here: asked for an order, SQLite walks the whole list by its places.
+        return sorted(found, key=lambda one: one.place)
 
     def urgent_places(self, name: str, after: int, limit: int) -> list[int]:
         """Return up to `limit` places of urgent records of a list, from `after` on, in order."""

@@ -272,7 +272,8 @@ class Projection:
         of_entry = sa.update(log).where(about, log.c.entry_id.is_(None))
         self._connection.execute(of_entry.values(entry_id=row.id))
         query = sa.select(log.c.list_position, log.c.kind, log.c.body).where(about)
-        said = self._connection.execute(query.order_by(log.c.list_position)).all()
+        # Sorted here: asked for an order, SQLite walks the whole list by its places.
+        said = sorted(self._connection.execute(query), key=lambda one: one.list_position)
         values: dict[str, Any] = {}
         incidents = {records.decode_description(row.description).incident}
         is_erased = False

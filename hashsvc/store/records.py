@@ -60,6 +60,15 @@ from hashsvc.model import (
 
 VERSION = 1
 
+# An enumeration looks its members up in Python; a record has four of them.
+_MEDIA_TYPES = {one.value: one for one in MediaType}
+_ALGORITHMS = {one.value: one for one in Algorithm}
+_BASES = {one.value: one for one in Basis}
+_SEVERITIES = {one.value: one for one in Severity}
+_DECODINGS = {one.value: one for one in Decoding}
+
+_SMALL_DESCRIPTION = 1_000
+
 
 def encode(change: Change, entry: bytes | None = None) -> bytes:
     """Return the record bytes of a change; `entry` is its draft's `encode_draft`, if at hand."""
@@ -125,9 +134,9 @@ def _decode(document: Mapping[str, Any], time: datetime) -> Change:
         case "added":
             entry = document["entry"]
             draft = EntryDraft(
-                MediaType(entry["media_type"]),
+                _MEDIA_TYPES[entry["media_type"]],
                 tuple(_fingerprints(entry["fingerprints"])),
-                _description(entry["description"]),
+                _shared_description(entry["description"]),
             )
             return EntryAdded(draft, text("contributor"), time)
         case "amended":
@@ -210,14 +219,31 @@ def _description_document(description: Description) -> dict[str, Any]:
     return document
 
 
+def _shared_description(document: Any) -> Description:
+    """Return what `_description` does, the same object for many entries that say the same."""
+    try:
+        text = orjson.dumps(document)
+    except TypeError:  # it is nested too deeply, in what is not looked at
+        return _description(document)
+    # Large ones come from who would fill the memory with them.
+    if len(text) > _SMALL_DESCRIPTION:
+        return _description(document)
+    return _small_description(text)
+
+
+@lru_cache(maxsize=256)
+def _small_description(text: bytes) -> Description:
+    return _description(orjson.loads(text))
+
+
 def _description(document: Mapping[str, Any]) -> Description:
     expire = document.get("expire_time")
     basis = document.get("basis")
     return Description(
         labels=_texts(document.get("labels", [])),
         entities=_texts(document.get("entities", [])),
-        basis=None if basis is None else Basis(basis),
-        severity=Severity(document.get("severity", 0)),
+        basis=None if basis is None else _BASES[basis],
+        severity=_SEVERITIES[document.get("severity", 0)],
         incident=_checked(document.get("incident", ""), str),
         expire_time=None if expire is None else _time(expire),
         note=_checked(document.get("note", ""), str),
@@ -249,7 +275,7 @@ def _by_algorithm(fingerprints: Iterable[Fingerprint]) -> dict[Algorithm, list[F
 
 def _fingerprints(columns: Mapping[str, Mapping[str, Any]]) -> Iterable[Fingerprint]:
     for name in sorted(columns):
-        algorithm, column = Algorithm(name), columns[name]
+        algorithm, column = _ALGORITHMS[name], columns[name]
         joined = base64.b64decode(column["values"], validate=True)
         width = algorithm.bits // 8
         count, rest = divmod(len(joined), width)
@@ -266,7 +292,7 @@ def _fingerprints(columns: Mapping[str, Mapping[str, Any]]) -> Iterable[Fingerpr
                 joined[i * width : (i + 1) * width],
                 quality=_number_or_none(qualities[i]) if qualities else None,
                 time_ms=_number_or_none(times[i]) if times else None,
-                decoding=Decoding(decodings[i]) if decodings else Decoding.EXACT,
+                decoding=_DECODINGS[decodings[i]] if decodings else Decoding.EXACT,
                 variant=_checked(variants[i], str) if variants else ORIGINAL,
             )
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -88,6 +89,53 @@ def test_unknown_records_are_refused(wrong: bytes) -> None:
     """A newer node's record is not guessed at."""
     with pytest.raises(ValueError, match=r"version|kind|unexpected"):
         records.decode(wrong)
+
+
+def added(description: dict[str, Any]) -> bytes:
+    """A record of an entry of which this is said, as some other program might write it."""
+    document = orjson.loads(records.encode(EntryAdded(pdq_draft(1), "acme", NOW)))
+    document["entry"]["description"] |= description
+    return orjson.dumps(document)
+
+
+def said(body: bytes) -> Description:
+    """What a record says of its entry."""
+    change = records.decode(body)
+    assert isinstance(change, EntryAdded)
+    return change.draft.description
+
+
+def test_entries_that_say_the_same_share_what_is_said() -> None:
+    """But a text of any length from a stranger is not kept, and what differs is told apart."""
+    assert said(added({"note": "same"})) is said(added({"note": "same"}))
+    assert said(added({"note": "same"})) != said(added({"note": "other"}))
+    large = added({"note": "n" * 2_000})
+    assert said(large) == said(large)
+    assert said(large) is not said(large)
+
+
+def test_what_a_description_has_beside_is_not_looked_at() -> None:
+    """However deep it is, so that all versions come to the same answer."""
+    text = added({"more": 1}).replace(b'"more":1', b'"more":' + b"[" * 400 + b"]" * 400)
+    assert said(text) == PROPAGANDA
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"basis": "hearsay"},
+        {"basis": []},
+        {"severity": 9},
+        {"severity": "3"},
+        {"labels": "propaganda"},
+        {"expire_time": 1},
+    ],
+)
+def test_a_description_that_breaks_its_form_makes_no_record(wrong: dict[str, Any]) -> None:
+    """The first time and the next."""
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"no record|not of type|isoformat"):
+            records.decode(added(wrong))
 
 
 @given(drafts())
