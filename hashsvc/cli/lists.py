@@ -1,4 +1,4 @@
-"""`hashsvc lists` and `hashsvc describe`."""
+"""`hashsvc lists`, `hashsvc describe` and `hashsvc rotate-key`."""
 
 from typing import Annotated, Any
 
@@ -53,6 +53,20 @@ def describe(
             name, purpose=purpose, readers=named, names_contributors=names_contributors
         )
     _show_lists([found], as_json=as_json)
+
+
+def rotate_key(
+    name: Annotated[str, typer.Argument(metavar="LIST", help="The list, such as acme/known.")],
+    server: Server = DEFAULT_SERVER,
+    as_json: Json = False,
+) -> None:
+    """Replace the key that signs a list's checkpoints, as its owner; followers go on."""
+    with options.client(server) as client:
+        found = client.rotate_key(name)
+    if as_json:
+        output.print_json({"list": found.name, "key": found.key, "size": found.size})
+    else:
+        output.say(f"{found.name} is signed by a new key from record {found.size:,} on:", found.key)
 
 
 def _show_lists(found: list[HashList], *, as_json: bool) -> None:

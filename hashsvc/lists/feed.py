@@ -61,14 +61,15 @@ class Feed:
         Raises:
             NotFound: there is no such list.
         """
-        hash_list = self._list(list_name)
+        hash_list, head = self._list(list_name), self.checkpoint(list_name)
+        # Read last, so that the key of the checkpoint is among them.
         rotations = self.rotations(list_name)
         first_key = hash_list.key
         if rotations:
             # The fourth line of a statement is the key before it.
             first_key = rotations[0].split("\n")[3]
         is_home = self._logs.is_home(hash_list)
-        return Started(self.checkpoint(list_name), first_key, tuple(rotations), is_home)
+        return Started(head, first_key, tuple(rotations), is_home)
 
     def rotations(self, list_name: str) -> list[str]:
         """Return the statements by which a list's key was replaced, in order."""

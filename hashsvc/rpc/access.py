@@ -39,6 +39,7 @@ NEEDS: dict[str, Role | str] = {
     # Of its owner or an administrator: `check_owns`.
     f"{_LISTS}/UpdateList": ANY_PARTNER,
     f"{_LISTS}/PlantCanaries": ANY_PARTNER,
+    f"{_LISTS}/RotateKey": ANY_PARTNER,
     # Of the lists that the caller may see: `may_see`.
     f"{_LISTS}/GetList": ANY_PARTNER,
     f"{_LISTS}/ListLists": ANY_PARTNER,
@@ -69,6 +70,7 @@ AUDITED = frozenset(
     {
         *(f"{_LISTS}/{name}" for name in ("CreateList", "AddEntries", "AmendEntry")),
         *(f"{_LISTS}/{name}" for name in ("WithdrawEntry", "UpdateList", "PlantCanaries")),
+        f"{_LISTS}/RotateKey",
         *(f"{_ADMIN}/{name}" for name in ("CreatePartner", "UpdatePartner", "CreateApiKey")),
         *(f"{_ADMIN}/{name}" for name in ("AddCertificate", "RevokeCredential")),
         *(f"{_ADMIN}/{name}" for name in ("PutSubscription", "DeleteSubscription")),

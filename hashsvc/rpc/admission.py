@@ -114,6 +114,7 @@ class Admission:
             "CheckMedia": media,
             "CreateList": writes,
             "UpdateList": writes,
+            "RotateKey": writes,
             "AddEntries": room("streams of entries", limits.max_concurrent_streams),
             "AmendEntry": writes,
             "WithdrawEntry": writes,

@@ -78,6 +78,21 @@ class ListServicer(ListServiceServicer):
         revision = self._revisions.token(position)
         return pb.UpdateListResponse(list=translate.list_to_proto(hash_list), revision=revision)
 
+    async def RotateKey(
+        self, request: pb.RotateKeyRequest, context: Context
+    ) -> pb.RotateKeyResponse:
+        """Replace a list's key."""
+        access.check_owns(rules.check_list_name(request.list, "list"))
+        hash_list, position = await self._threads.write(
+            self._ledger.rotate_key,
+            request.list,
+            request_id=request.request_id,
+            by=access.sender(),
+        )
+        access.note(key=hash_list.key)
+        revision = self._revisions.token(position)
+        return pb.RotateKeyResponse(list=translate.list_to_proto(hash_list), revision=revision)
+
     async def GetList(self, request: pb.GetListRequest, context: Context) -> pb.GetListResponse:
         """Get a list."""
         access.check_may_see(rules.check_list_name(request.name, "name"))

@@ -1,6 +1,6 @@
 """The SyncService servicer."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import grpc.aio
@@ -13,6 +13,7 @@ from hashsvc.lists.feed import Feed, Reader
 from hashsvc.lists.indexer import Indexer
 from hashsvc.lists.notes import peek_checkpoint
 from hashsvc.model_sync import (
+    Ahead,
     FollowMessage,
     Heartbeat,
     Leaf,
@@ -76,8 +77,9 @@ class SyncServicer(SyncServiceServicer):
         """Get a checkpoint with its cosignatures."""
         name = rules.check_list_name(request.list, "list")
         access.check_may_witness(name)
-        started = await self._threads.read(self._feed.started, name)
         note, older = await self._threads.read(self._feed.cosigned, name)
+        # Read last, so that the key of the checkpoint is among its keys.
+        started = await self._threads.read(self._feed.started, name)
         return pb.GetCheckpointResponse(
             note=note,
             cosigned=older,
@@ -91,9 +93,9 @@ class SyncServicer(SyncServiceServicer):
         """Prove that a record is in the log."""
         name = rules.check_list_name(request.list, "list")
         access.check_may_see(name)
-        started = await self._threads.read(self._feed.started, name)
         reader = Reader(access.viewer(name), access.visible())
         proven = await self._threads.read(self._feed.prove, name, request.place, reader)
+        started = await self._threads.read(self._feed.started, name)
         return pb.GetInclusionProofResponse(
             note=proven.note,
             leaf=translate.leaf_to_proto(proven.leaf),
@@ -157,19 +159,18 @@ class _Stream:
     async def more(self) -> AsyncIterator[FollowMessage]:
         """Give what there is now: urgent records, and places up to some checkpoint."""
         reader = Reader(access.viewer(self._list), access.visible(), self._selection)
-        rotations = await self._read(self._feed.rotations, self._list)
-        for statement in rotations[len(self._rotations) :]:
-            self._rotations.append(statement)
-            yield Rotated(statement)
         if self.size and len(self._sent) < _MOST_SENT:
-            for urgent in await self._read(
+            urgent = await self._read(
                 self._feed.urgent, self._list, self.size, self._sent, _URGENT, reader
-            ):
-                yield urgent
+            )
+            async for message in self._after_rotations(urgent):
+                yield message
         found = await self._read(self._feed.next_checkpoint, self._list, self.size)
         if found is None:
             return
         end, note = found
+        async for message in self._after_rotations(()):
+            yield message
         leaves, late = await self._read(self._feed.leaves, self._list, self.size, end, reader)
         for first, some in _chunks(self.size, leaves):
             yield Leaves(first, tuple(some))
@@ -179,8 +180,21 @@ class _Stream:
         self._sent = {place for place in self._sent if place >= end}
         if late:
             everything = Reader(reader.partner, reader.may_see)
-            for one in await self._read(self._feed.ahead, self._list, late, set(), everything):
-                yield one
+            ahead = await self._read(self._feed.ahead, self._list, late, set(), everything)
+            async for message in self._after_rotations(ahead):
+                yield message
+
+    async def _after_rotations(self, proven: Sequence[Ahead]) -> AsyncIterator[FollowMessage]:
+        """Give what was read, after the rotations that had been made when it was.
+
+        They are read after it: a checkpoint that the follower lacks the key of would be refused.
+        """
+        rotations = await self._read(self._feed.rotations, self._list)
+        for statement in rotations[len(self._rotations) :]:
+            self._rotations.append(statement)
+            yield Rotated(statement)
+        for one in proven:
+            yield one
 
     async def _read(self, work: Callable[..., Any], *arguments: Any) -> Any:
         return await self._threads.read(work, *arguments)

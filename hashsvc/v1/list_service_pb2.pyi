@@ -42,6 +42,22 @@ class UpdateListResponse(_message.Message):
     revision: str
     def __init__(self, list: _Optional[_Union[_types_pb2.HashList, _Mapping]] = ..., revision: _Optional[str] = ...) -> None: ...
 
+class RotateKeyRequest(_message.Message):
+    __slots__ = ("request_id", "list")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    LIST_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    list: str
+    def __init__(self, request_id: _Optional[str] = ..., list: _Optional[str] = ...) -> None: ...
+
+class RotateKeyResponse(_message.Message):
+    __slots__ = ("list", "revision")
+    LIST_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    list: _types_pb2.HashList
+    revision: str
+    def __init__(self, list: _Optional[_Union[_types_pb2.HashList, _Mapping]] = ..., revision: _Optional[str] = ...) -> None: ...
+
 class GetListRequest(_message.Message):
     __slots__ = ("name",)
     NAME_FIELD_NUMBER: _ClassVar[int]

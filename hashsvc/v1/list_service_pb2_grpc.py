@@ -58,6 +58,11 @@ class ListServiceStub(object):
                 request_serializer=hashsvc_dot_v1_dot_list__service__pb2.UpdateListRequest.SerializeToString,
                 response_deserializer=hashsvc_dot_v1_dot_list__service__pb2.UpdateListResponse.FromString,
                 _registered_method=True)
+        self.RotateKey = channel.unary_unary(
+                '/hashsvc.v1.ListService/RotateKey',
+                request_serializer=hashsvc_dot_v1_dot_list__service__pb2.RotateKeyRequest.SerializeToString,
+                response_deserializer=hashsvc_dot_v1_dot_list__service__pb2.RotateKeyResponse.FromString,
+                _registered_method=True)
         self.GetList = channel.unary_unary(
                 '/hashsvc.v1.ListService/GetList',
                 request_serializer=hashsvc_dot_v1_dot_list__service__pb2.GetListRequest.SerializeToString,
@@ -134,6 +139,19 @@ class ListServiceServicer(object):
 
         NOT_FOUND: there is no list of that name.
         INVALID_ARGUMENT: a field is malformed or cannot be changed; `BadRequest` names it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateKey(self, request, context):
+        """Replaces the key that signs a list's checkpoints by a new one, which the old key hands over to in
+        the list's log: who follows the list goes on without doing anything. Needs that the caller is the
+        list's owner or an administrator.
+
+        NOT_FOUND: there is no list of that name.
+        FAILED_PRECONDITION: the list is kept at another node: do it there.
+        INVALID_ARGUMENT: the name is malformed or reserved.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -244,6 +262,11 @@ def add_ListServiceServicer_to_server(servicer, server):
                     request_deserializer=hashsvc_dot_v1_dot_list__service__pb2.UpdateListRequest.FromString,
                     response_serializer=hashsvc_dot_v1_dot_list__service__pb2.UpdateListResponse.SerializeToString,
             ),
+            'RotateKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateKey,
+                    request_deserializer=hashsvc_dot_v1_dot_list__service__pb2.RotateKeyRequest.FromString,
+                    response_serializer=hashsvc_dot_v1_dot_list__service__pb2.RotateKeyResponse.SerializeToString,
+            ),
             'GetList': grpc.unary_unary_rpc_method_handler(
                     servicer.GetList,
                     request_deserializer=hashsvc_dot_v1_dot_list__service__pb2.GetListRequest.FromString,
@@ -353,6 +376,33 @@ class ListService(object):
             '/hashsvc.v1.ListService/UpdateList',
             hashsvc_dot_v1_dot_list__service__pb2.UpdateListRequest.SerializeToString,
             hashsvc_dot_v1_dot_list__service__pb2.UpdateListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hashsvc.v1.ListService/RotateKey',
+            hashsvc_dot_v1_dot_list__service__pb2.RotateKeyRequest.SerializeToString,
+            hashsvc_dot_v1_dot_list__service__pb2.RotateKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,

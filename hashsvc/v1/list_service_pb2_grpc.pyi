@@ -57,6 +57,22 @@ _ListServiceUpdateListType = typing_extensions.TypeVar(
     ],
 )
 
+_ListServiceRotateKeyType = typing_extensions.TypeVar(
+    '_ListServiceRotateKeyType',
+    grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.RotateKeyRequest,
+        hashsvc.v1.list_service_pb2.RotateKeyResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.RotateKeyRequest,
+        hashsvc.v1.list_service_pb2.RotateKeyResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.RotateKeyRequest,
+        hashsvc.v1.list_service_pb2.RotateKeyResponse,
+    ],
+)
+
 _ListServiceGetListType = typing_extensions.TypeVar(
     '_ListServiceGetListType',
     grpc.UnaryUnaryMultiCallable[
@@ -185,7 +201,7 @@ _ListServiceListEntriesType = typing_extensions.TypeVar(
     ],
 )
 
-class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceUpdateListType, _ListServiceGetListType, _ListServiceListListsType, _ListServiceAddEntriesType, _ListServiceAmendEntryType, _ListServiceWithdrawEntryType, _ListServicePlantCanariesType, _ListServiceGetEntryType, _ListServiceListEntriesType]):
+class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceUpdateListType, _ListServiceRotateKeyType, _ListServiceGetListType, _ListServiceListListsType, _ListServiceAddEntriesType, _ListServiceAmendEntryType, _ListServiceWithdrawEntryType, _ListServicePlantCanariesType, _ListServiceGetEntryType, _ListServiceListEntriesType]):
     """Keeps hash lists. A list is an append-only log: entries are added, amended and withdrawn, and
     nothing is ever overwritten.
 
@@ -211,6 +227,10 @@ class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceUpd
         grpc.UnaryUnaryMultiCallable[
             hashsvc.v1.list_service_pb2.UpdateListRequest,
             hashsvc.v1.list_service_pb2.UpdateListResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            hashsvc.v1.list_service_pb2.RotateKeyRequest,
+            hashsvc.v1.list_service_pb2.RotateKeyResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
             hashsvc.v1.list_service_pb2.GetListRequest,
@@ -255,6 +275,10 @@ class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceUpd
         grpc.aio.UnaryUnaryMultiCallable[
             hashsvc.v1.list_service_pb2.UpdateListRequest,
             hashsvc.v1.list_service_pb2.UpdateListResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            hashsvc.v1.list_service_pb2.RotateKeyRequest,
+            hashsvc.v1.list_service_pb2.RotateKeyResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
             hashsvc.v1.list_service_pb2.GetListRequest,
@@ -304,6 +328,16 @@ class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceUpd
 
     NOT_FOUND: there is no list of that name.
     INVALID_ARGUMENT: a field is malformed or cannot be changed; `BadRequest` names it.
+    """
+
+    RotateKey: _ListServiceRotateKeyType
+    """Replaces the key that signs a list's checkpoints by a new one, which the old key hands over to in
+    the list's log: who follows the list goes on without doing anything. Needs that the caller is the
+    list's owner or an administrator.
+
+    NOT_FOUND: there is no list of that name.
+    FAILED_PRECONDITION: the list is kept at another node: do it there.
+    INVALID_ARGUMENT: the name is malformed or reserved.
     """
 
     GetList: _ListServiceGetListType
@@ -384,6 +418,10 @@ ListServiceAsyncStub: typing_extensions.TypeAlias = ListServiceStub[
         hashsvc.v1.list_service_pb2.UpdateListResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.RotateKeyRequest,
+        hashsvc.v1.list_service_pb2.RotateKeyResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
         hashsvc.v1.list_service_pb2.GetListRequest,
         hashsvc.v1.list_service_pb2.GetListResponse,
     ],
@@ -458,6 +496,21 @@ class ListServiceServicer(metaclass=abc.ABCMeta):
 
         NOT_FOUND: there is no list of that name.
         INVALID_ARGUMENT: a field is malformed or cannot be changed; `BadRequest` names it.
+        """
+
+    @abc.abstractmethod
+    def RotateKey(
+        self,
+        request: hashsvc.v1.list_service_pb2.RotateKeyRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[hashsvc.v1.list_service_pb2.RotateKeyResponse, collections.abc.Awaitable[hashsvc.v1.list_service_pb2.RotateKeyResponse]]:
+        """Replaces the key that signs a list's checkpoints by a new one, which the old key hands over to in
+        the list's log: who follows the list goes on without doing anything. Needs that the caller is the
+        list's owner or an administrator.
+
+        NOT_FOUND: there is no list of that name.
+        FAILED_PRECONDITION: the list is kept at another node: do it there.
+        INVALID_ARGUMENT: the name is malformed or reserved.
         """
 
     @abc.abstractmethod

@@ -186,6 +186,11 @@ def update_list_request(
     return request
 
 
+def rotate_request(name: str, request_id: str | None) -> list_service_pb2.RotateKeyRequest:
+    """Build a RotateKeyRequest."""
+    return list_service_pb2.RotateKeyRequest(request_id=request_id or new_request_id(), list=name)
+
+
 def canaries_request(
     list_name: str, partner: str, count: int, request_id: str | None
 ) -> list_service_pb2.PlantCanariesRequest:

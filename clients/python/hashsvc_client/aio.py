@@ -179,6 +179,13 @@ class AsyncClient:
             response = await self._lists.UpdateList(request, timeout=self._timeout_s)
         return translate.list_from_proto(response.list)
 
+    async def rotate_key(self, name: str, *, request_id: str | None = None) -> HashList:
+        """Replace the key that signs a list's checkpoints; followers go on by themselves."""
+        request = messages.rotate_request(name, request_id)
+        with raised_as_client_errors():
+            response = await self._lists.RotateKey(request, timeout=self._timeout_s)
+        return translate.list_from_proto(response.list)
+
     async def get_list(self, name: str) -> HashList:
         """Get a list."""
         request = list_service_pb2.GetListRequest(name=name)

@@ -161,6 +161,13 @@ class Client(Connected):
             response = self._lists.UpdateList(request, timeout=self._timeout_s)
         return translate.list_from_proto(response.list)
 
+    def rotate_key(self, name: str, *, request_id: str | None = None) -> HashList:
+        """Replace the key that signs a list's checkpoints; followers go on by themselves."""
+        request = messages.rotate_request(name, request_id)
+        with raised_as_client_errors():
+            response = self._lists.RotateKey(request, timeout=self._timeout_s)
+        return translate.list_from_proto(response.list)
+
     def get_list(self, name: str) -> HashList:
         """Get a list."""
         request = list_service_pb2.GetListRequest(name=name)
