@@ -203,7 +203,8 @@ class Entry:
     """One known media item in a list; `name` is `partner/list#sequence`.
 
     `canary_of` is the only partner that sees it, of an entry that stands for no media and was
-    planted to tell where a list leaked; empty for all others.
+    planted to tell where a list leaked; empty for all others. `is_distrusted` says that it does not
+    match at the node that was asked, because of who contributed it.
     """
 
     name: str
@@ -216,11 +217,17 @@ class Entry:
     withdraw_time: datetime | None = None
     withdraw_reason: str = ""
     canary_of: str = ""
+    is_distrusted: bool = False
 
     @property
     def list_name(self) -> str:
         """The list the entry is in."""
         return self.name.partition("#")[0]
+
+    @property
+    def sequence(self) -> int:
+        """The place of the record that added it."""
+        return int(self.name.partition("#")[2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,9 +308,13 @@ class OpinionGiven:
     time: datetime
 
 
+ANY_CONTRIBUTOR = "*"
+"""Stands for whoever contributed to a list, where somebody is distrusted."""
+
+
 @dataclass(frozen=True, slots=True)
 class ContributorDistrusted:
-    """Record kind: what a contributor added from a sequence on does not match any more."""
+    """Record kind: what a contributor, or any, added from a sequence on does not match any more."""
 
     contributor: str
     since_sequence: int
@@ -379,6 +390,18 @@ class Distrust:
     create_time: datetime
     place: int | None = None
     undo_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DistrustPreview:
+    """What distrust would do in one list: how many entries that match now would not, those from
+    which sequence on, and whether the list is kept here, so that its followers would do the same.
+    """
+
+    list_name: str
+    entries: int
+    since_sequence: int
+    is_kept_here: bool
 
 
 @dataclass(frozen=True, slots=True)

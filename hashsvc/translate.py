@@ -398,6 +398,7 @@ def entry_to_proto(entry: Entry) -> types_pb2.Entry:
         message.withdraw_time.CopyFrom(timestamp(entry.withdraw_time))
         message.withdraw_reason = entry.withdraw_reason
     message.canary_of = entry.canary_of
+    message.distrusted = entry.is_distrusted
     return message
 
 
@@ -416,6 +417,7 @@ def entry_from_proto(message: types_pb2.Entry) -> Entry:
         withdraw_time=read_time(message.withdraw_time, "withdraw_time") if withdrawn else None,
         withdraw_reason=message.withdraw_reason,
         canary_of=message.canary_of,
+        is_distrusted=message.distrusted,
     )
 
 

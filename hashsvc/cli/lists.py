@@ -96,7 +96,7 @@ def _show_lists(found: list[HashList], *, as_json: bool) -> None:
 
 
 def _show_entries(found: Any, *, as_json: bool) -> None:
-    shown = output.table("entry", "media", "labels", "basis", "contributor", "added", "withdrawn")
+    shown = output.table("entry", "media", "labels", "basis", "contributor", "added", "state", "")
     for entry in found:
         if as_json:
             output.print_json(_document(entry))
@@ -121,6 +121,7 @@ def _document(entry: Entry) -> dict[str, Any]:
         "create_time": entry.create_time.isoformat(),
         "withdraw_time": None if entry.withdraw_time is None else entry.withdraw_time.isoformat(),
         "withdraw_reason": entry.withdraw_reason,
+        "distrusted": entry.is_distrusted,
     }
 
 
@@ -133,5 +134,12 @@ def _row(entry: Entry) -> tuple[str, ...]:
         description.basis or "",
         entry.contributor,
         f"{entry.create_time:%Y-%m-%d %H:%M}",
+        _state(entry),
         entry.withdraw_reason,
     )
+
+
+def _state(entry: Entry) -> str:
+    if entry.withdraw_time is not None:
+        return "withdrawn"
+    return "distrusted" if entry.is_distrusted else "active"

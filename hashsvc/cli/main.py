@@ -12,6 +12,7 @@ from hashsvc.cli import (
     check,
     contribute,
     demo,
+    distrust,
     export,
     follow,
     hashing,
@@ -45,6 +46,7 @@ app.command("selftest")(selftest.selftest)
 app.add_typer(partners.partners, name="partners")
 app.add_typer(partners.keys, name="keys")
 app.add_typer(follow.follow, name="follow")
+app.add_typer(distrust.distrust, name="distrust")
 app.add_typer(canaries.canaries, name="canaries")
 app.add_typer(certs.certs, name="certs")
 app.add_typer(audit.audit, name="audit")

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from hashsvc.config import Limits
 from hashsvc.errors import (
@@ -16,6 +16,7 @@ from hashsvc.errors import (
     PreconditionFailed,
 )
 from hashsvc.lists import canaries, rules
+from hashsvc.lists.distrusted import Distrusted
 from hashsvc.lists.logs import SignedLogs
 from hashsvc.lists.readers import Readers
 from hashsvc.model import (
@@ -37,6 +38,7 @@ from hashsvc.store.store import Store
 from hashsvc.store.transaction import WriteTransaction
 
 _RANDOM = random.SystemRandom()
+_T = TypeVar("_T")
 
 
 class Ledger:
@@ -56,11 +58,13 @@ class Ledger:
         logs: SignedLogs,
         readers: Readers,
         follow: Callable[[], object],
+        distrusted: Distrusted | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._store = store
         self._logs = logs
         self._readers = readers
+        self._distrusted = distrusted or Distrusted()
         self._limits = limits
         self._min_pdq_quality = min_pdq_quality
         self._follow = follow
@@ -309,11 +313,24 @@ class Ledger:
 
     def take_in(self, list_name: str, apply: Callable[[WriteTransaction], None]) -> None:
         """Apply what was verified of a list that is kept elsewhere, in one transaction."""
-        with self._lock:
-            with self._store.write() as tx:
-                apply(tx)
-            self._follow()
+        self.change(apply)
         self._learn(list_name)
+
+    def change(self, apply: Callable[[WriteTransaction], _T]) -> _T:
+        """Apply a change to any lists in one transaction; return what `apply` returned."""
+        with self._lock:
+            try:
+                with self._store.write() as tx:
+                    answer = apply(tx)
+            except BaseException:
+                self._logs.forget()
+                raise
+            if tx.changes_trust:
+                # Before the index follows, so that nothing distrusted matches in between.
+                with self._store.read_distrusts() as rows:
+                    self._distrusted.learn(rows.find())
+            self._follow()
+        return answer
 
     def _once(
         self,

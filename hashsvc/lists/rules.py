@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from hashsvc.errors import InvalidRequest, LimitExceeded, NotFound, Violation
 from hashsvc.model import (
+    ANY_CONTRIBUTOR,
     EVERYONE,
     Algorithm,
     Change,
@@ -274,7 +275,8 @@ def _holds(change: Change, place: int) -> Iterator[bool]:
         case OpinionGiven(entry=entry, reason=reason):
             yield bool(_ENTRY_NAME.fullmatch(entry)) and _is_text(reason)
         case ContributorDistrusted(contributor=contributor, since_sequence=since, reason=reason):
-            yield is_name_part(contributor) and 0 <= since < 1 << 62 and _is_text(reason)
+            yield is_name_part(contributor) or contributor == ANY_CONTRIBUTOR
+            yield 0 <= since < 1 << 62 and _is_text(reason)
         case TrustRestored(place=undone, reason=reason):
             yield 0 < undone < place and _is_text(reason)
         case IncidentOpened(incident=incident, title=title):

@@ -56,6 +56,10 @@ NEEDS: dict[str, Role | str] = {
     f"{_ADMIN}/DeleteSubscription": Role.ADMIN,
     f"{_ADMIN}/ListSubscriptions": Role.ADMIN,
     f"{_ADMIN}/AcceptAlarms": Role.ADMIN,
+    f"{_ADMIN}/PreviewDistrust": Role.ADMIN,
+    f"{_ADMIN}/Distrust": Role.ADMIN,
+    f"{_ADMIN}/RestoreTrust": Role.ADMIN,
+    f"{_ADMIN}/ListDistrusts": Role.ADMIN,
     f"{_ADMIN}/CreatePartner": Role.ADMIN,
     f"{_ADMIN}/UpdatePartner": Role.ADMIN,
     f"{_ADMIN}/ListPartners": Role.ADMIN,
@@ -74,7 +78,7 @@ AUDITED = frozenset(
         *(f"{_ADMIN}/{name}" for name in ("CreatePartner", "UpdatePartner", "CreateApiKey")),
         *(f"{_ADMIN}/{name}" for name in ("AddCertificate", "RevokeCredential")),
         *(f"{_ADMIN}/{name}" for name in ("PutSubscription", "DeleteSubscription")),
-        f"{_ADMIN}/AcceptAlarms",
+        *(f"{_ADMIN}/{name}" for name in ("AcceptAlarms", "Distrust", "RestoreTrust")),
         f"{_SYNC}/AddCosignature",
     }
 )

@@ -8,6 +8,7 @@ import grpc.aio
 from hashsvc import translate
 from hashsvc.errors import HashsvcError, InvalidRequest
 from hashsvc.lists import rules
+from hashsvc.lists.distrusted import Distrusted
 from hashsvc.lists.ledger import Ledger
 from hashsvc.model import Entry, EntryDraft, HashList
 from hashsvc.rpc import access
@@ -31,10 +32,16 @@ class ListServicer(ListServiceServicer):
     """Reads requests, asks the ledger or the store, writes answers."""
 
     def __init__(
-        self, ledger: Ledger, store: Store, threads: Threads, revisions: Revisions
+        self,
+        ledger: Ledger,
+        store: Store,
+        distrusted: Distrusted,
+        threads: Threads,
+        revisions: Revisions,
     ) -> None:
         self._ledger = ledger
         self._store = store
+        self._distrusted = distrusted
         self._threads = threads
         self._revisions = revisions
 
@@ -149,7 +156,7 @@ class ListServicer(ListServiceServicer):
             viewer=access.viewer(list_name),
         )
         revision = self._revisions.token(position)
-        return pb.AmendEntryResponse(entry=translate.entry_to_proto(entry), revision=revision)
+        return pb.AmendEntryResponse(entry=self._to_proto(entry), revision=revision)
 
     async def WithdrawEntry(
         self, request: pb.WithdrawEntryRequest, context: Context
@@ -167,7 +174,7 @@ class ListServicer(ListServiceServicer):
             viewer=access.viewer(list_name),
         )
         revision = self._revisions.token(position)
-        return pb.WithdrawEntryResponse(entry=translate.entry_to_proto(entry), revision=revision)
+        return pb.WithdrawEntryResponse(entry=self._to_proto(entry), revision=revision)
 
     async def PlantCanaries(
         self, request: pb.PlantCanariesRequest, context: Context
@@ -194,7 +201,7 @@ class ListServicer(ListServiceServicer):
         viewer = access.viewer(list_name)
         entry = await self._threads.read(self._store.get_entry, list_name, sequence, viewer)
         entry = rules.existing_entry(entry, request.name)
-        return pb.GetEntryResponse(entry=translate.entry_to_proto(entry), revision=revision)
+        return pb.GetEntryResponse(entry=self._to_proto(entry), revision=revision)
 
     async def ListEntries(
         self, request: pb.ListEntriesRequest, context: Context
@@ -258,7 +265,10 @@ class ListServicer(ListServiceServicer):
     ) -> tuple[list[Entry], list[types_pb2.Entry]]:
         # In one thread: a thousand messages would hold up the event loop for tens of milliseconds.
         entries = self._store.get_entries(name, **options)
-        return entries, [translate.entry_to_proto(entry) for entry in entries]
+        return entries, [self._to_proto(entry) for entry in entries]
+
+    def _to_proto(self, entry: Entry) -> types_pb2.Entry:
+        return translate.entry_to_proto(self._distrusted.marked(entry))
 
     def _visible_lists(
         self, after: str, count: int, is_visible: Callable[[str], bool]

@@ -87,6 +87,7 @@ class Projection:
         self._urgent: set[int] = set()
         self._open: dict[str, bool] = {}
         self.active_change = 0
+        self.changes_trust = False
 
     def add(self, record: Record) -> None:
         """Take one record in."""
@@ -183,16 +184,11 @@ class Projection:
             case OpinionGiven() if self._kind is ListKind.FEEDBACK:
                 self._note_opinion(place, change)
             case ContributorDistrusted():
-                values = list_id | {
-                    "place": place,
-                    "contributor": change.contributor,
-                    "since_sequence": change.since_sequence,
-                    "reason": change.reason,
-                    "create_time": to_us(change.time),
-                    "undo_time": None,
-                }
-                self._connection.execute(sa.insert(schema.distrusts).values(values))
+                self._urgent.add(place)
+                self._note_distrust(place, change)
             case TrustRestored(place=undone):
+                self._urgent.add(place)
+                self.changes_trust = True
                 one = schema.distrusts
                 this = sa.and_(one.c.list_id == self._list_id, one.c.place == undone)
                 undo = {"undo_time": to_us(change.time)}
@@ -209,6 +205,33 @@ class Projection:
                 this = sa.and_(one.c.list_id == self._list_id, one.c.incident == incident)
                 end = {"conclude_time": to_us(change.time)}
                 self._connection.execute(sa.update(one).where(this).values(end))
+
+    def _note_distrust(self, place: int, change: ContributorDistrusted) -> None:
+        self.changes_trust = True
+        values = {
+            "list_id": self._list_id,
+            "place": place,
+            "contributor": change.contributor,
+            "since_sequence": change.since_sequence,
+            "reason": change.reason,
+            "create_time": to_us(change.time),
+            "undo_time": self._undone_at(place),
+        }
+        self._connection.execute(sa.insert(schema.distrusts).values(values))
+
+    def _undone_at(self, place: int) -> int | None:
+        """Return when the distrust at a place was undone, by a record that came before it."""
+        log = schema.records
+        query = sa.select(log.c.body).where(
+            log.c.list_id == self._list_id,
+            log.c.list_position > place,
+            log.c.kind == KINDS[TrustRestored],
+        )
+        for body in self._connection.execute(query.order_by(log.c.list_position)).scalars():
+            change = records.decode(body)
+            if isinstance(change, TrustRestored) and change.place == place:
+                return to_us(change.time)
+        return None
 
     def _note_opinion(self, place: int, change: OpinionGiven) -> None:
         one = schema.opinions

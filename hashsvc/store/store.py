@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from hashsvc.model import Entry, HashList, KnownEntry, ListKind
 from hashsvc.store import entries, schema
 from hashsvc.store.audit import AuditTables
+from hashsvc.store.distrusts import DistrustRows
 from hashsvc.store.logs import LogTables
 from hashsvc.store.migrate import open_engine
 from hashsvc.store.partners import PartnerTables
@@ -72,6 +73,12 @@ class Store:
         """Run a transaction that holds the log: it commits at the end, durably, or not at all."""
         with self._writer.begin() as connection:
             yield WriteTransaction(connection)
+
+    @contextmanager
+    def read_distrusts(self) -> Iterator[DistrustRows]:
+        """Read about distrust, all of it at one moment."""
+        with self._engine.begin() as connection:
+            yield DistrustRows(connection)
 
     def log_size(self) -> int:
         """Return the position of the newest record, 0 for none."""

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from hashsvc.model import Change, Entry, HashList, ListDescribed
 from hashsvc.store import entries, schema
+from hashsvc.store.distrusts import DistrustRows, is_distrusted
 from hashsvc.store.projection import Projection, Record, described_columns
 from hashsvc.store.rows import insert, put
 from hashsvc.store.times import to_us
@@ -35,13 +36,18 @@ class Growth:
 
 
 class WriteTransaction:
-    """Reads and writes inside one transaction that holds the log's lock."""
+    """Reads and writes inside one transaction that holds the log's lock.
+
+    `changes_trust` says whether it has changed what is distrusted.
+    """
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
         # On PostgreSQL this row lock is what makes positions follow the order of commits.
         query = sa.select(schema.node.c.log_size).with_for_update()
         self._log_size: int = connection.execute(query).scalar_one()
+        self.distrusts = DistrustRows(connection)
+        self.changes_trust = False
 
     @property
     def log_size(self) -> int:
@@ -84,15 +90,38 @@ class WriteTransaction:
         return entries.get_entry(self._connection, list_name, sequence, viewer)
 
     def find_active(self, list_name: str, digests: Sequence[bytes]) -> dict[bytes, int]:
-        """Return the sequences of the list's active entries with those fingerprint digests."""
+        """Return the sequences of the list's entries that match, with those fingerprint digests."""
         entry = schema.entries
         query = (
             sa.select(entry.c.fingerprint_digest, entry.c.sequence)
             .join(schema.lists, schema.lists.c.id == entry.c.list_id)
             .where(schema.lists.c.name == list_name, entry.c.withdraw_time.is_(None))
-            .where(entry.c.fingerprint_digest.in_(digests))
+            .where(entry.c.fingerprint_digest.in_(digests), ~is_distrusted())
         )
         return {bytes(row[0]): row[1] for row in self._connection.execute(query)}
+
+    def distrust(
+        self, list_name: str, contributor: str, since_sequence: int, reason: str, now: datetime
+    ) -> None:
+        """Keep this node's own decision that what somebody added to a list does not match."""
+        self.changes_trust = True
+        values = {
+            "list_id": entries.list_row(self._connection, list_name).id,
+            "place": None,
+            "contributor": contributor,
+            "since_sequence": since_sequence,
+            "reason": reason,
+            "create_time": to_us(now),
+            "undo_time": None,
+        }
+        self._connection.execute(sa.insert(schema.distrusts).values(values))
+
+    def restore_trust(self, distrust_id: int, now: datetime) -> None:
+        """Undo a decision of this node's own."""
+        self.changes_trust = True
+        this = schema.distrusts.c.id == distrust_id
+        undo = {"undo_time": to_us(now)}
+        self._connection.execute(sa.update(schema.distrusts).where(this).values(undo))
 
     def read_tile(self, list_name: str, level: int, index: int) -> bytes | None:
         """Return the hashes of a tile of a list's tree, or nothing."""
@@ -114,6 +143,7 @@ class WriteTransaction:
         for record in log:
             projection.add(record)
         projection.finish()
+        self.changes_trust |= projection.changes_trust
         self._log_size += len(log)
         self._connection.execute(sa.update(schema.node).values(log_size=self._log_size))
         active = {"active_entries": schema.lists.c.active_entries + projection.active_change}
