@@ -204,7 +204,8 @@ class Entry:
 
     `canary_of` is the only partner that sees it, of an entry that stands for no media and was
     planted to tell where a list leaked; empty for all others. `is_distrusted` says that it does not
-    match at the node that was asked, because of who contributed it.
+    match at the node that was asked, because of who contributed it. Of one that `is_erased` nothing
+    is left of its fingerprints and description.
     """
 
     name: str
@@ -218,6 +219,7 @@ class Entry:
     withdraw_reason: str = ""
     canary_of: str = ""
     is_distrusted: bool = False
+    is_erased: bool = False
 
     @property
     def list_name(self) -> str:

@@ -399,6 +399,7 @@ def entry_to_proto(entry: Entry) -> types_pb2.Entry:
         message.withdraw_reason = entry.withdraw_reason
     message.canary_of = entry.canary_of
     message.distrusted = entry.is_distrusted
+    message.erased = entry.is_erased
     return message
 
 
@@ -418,6 +419,7 @@ def entry_from_proto(message: types_pb2.Entry) -> Entry:
         withdraw_reason=message.withdraw_reason,
         canary_of=message.canary_of,
         is_distrusted=message.distrusted,
+        is_erased=message.erased,
     )
 
 

@@ -122,6 +122,7 @@ def _document(entry: Entry) -> dict[str, Any]:
         "withdraw_time": None if entry.withdraw_time is None else entry.withdraw_time.isoformat(),
         "withdraw_reason": entry.withdraw_reason,
         "distrusted": entry.is_distrusted,
+        "erased": entry.is_erased,
     }
 
 
@@ -141,5 +142,5 @@ def _row(entry: Entry) -> tuple[str, ...]:
 
 def _state(entry: Entry) -> str:
     if entry.withdraw_time is not None:
-        return "withdrawn"
+        return "erased" if entry.is_erased else "withdrawn"
     return "distrusted" if entry.is_distrusted else "active"

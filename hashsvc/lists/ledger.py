@@ -28,6 +28,7 @@ from hashsvc.model import (
     EntryAdded,
     EntryAmended,
     EntryDraft,
+    EntryErased,
     EntryWithdrawn,
     HashList,
     ListDescribed,
@@ -185,7 +186,8 @@ class Ledger:
                 results.append([sequences[digest], known is not None, self._is_matchable(draft)])
             if changes:
                 self._logs.append(tx, hash_list, changes, self._now())
-            return {"entries": results, "position": tx.log_size}
+            # The list's name is for `forget_content`.
+            return {"list": list_name, "entries": results, "position": tx.log_size}
 
         answer = self._once(by, request_id, ("add_entries", list_name, *entries), apply)
         added = [AddedEntry(f"{list_name}#{s}", old, can) for s, old, can in answer["entries"]]
@@ -221,7 +223,7 @@ class Ledger:
             )
             rules.check_description(checked, "entry", self._now())
             self._change(tx, list_name, EntryAmended(sequence, description, self._now()))
-            return {"position": tx.log_size}
+            return {"entry": name, "position": tx.log_size}
 
         content = ("amend_entry", name, ",".join(fields), records.encode_description(amendment))
         answer = self._once(by, request_id, content, apply)
@@ -248,6 +250,34 @@ class Ledger:
 
         answer = self._once(by, request_id, ("withdraw_entry", name, reason), apply)
         return self._get_entry(list_name, sequence, viewer), answer["position"]
+
+    def erase_entry(
+        self, name: str, reason: str, *, request_id: str, by: str = ""
+    ) -> tuple[Entry, int]:
+        """Erase an entry for legal reasons; return what is left of it, and the log position.
+
+        Erasing again changes nothing. The saved index may hold the bare value, without its name,
+        until the part of its files that it is in is written anew: they are made of the log when
+        they are missing at a start. So may free space of a PostgreSQL database, until its VACUUM.
+
+        Raises:
+            InvalidRequest: the reason is missing or too long.
+            NotFound: there is no such entry.
+            PreconditionFailed: the list is kept elsewhere.
+        """
+        list_name, sequence = rules.check_entry_name(name, "name")
+        _check_not_reserved(list_name, "name", builtin=False)
+        rules.check_text(reason, "reason", required=True)
+
+        def apply(tx: WriteTransaction) -> Any:
+            entry = rules.existing_entry(tx.get_entry(list_name, sequence, None), name)
+            if not entry.is_erased:
+                self._change(tx, list_name, EntryErased(sequence, reason, self._now()))
+                tx.forget_content(list_name, sequence)
+            return {"position": tx.log_size}
+
+        answer = self._once(by, request_id, ("erase_entry", name, reason), apply)
+        return self._get_entry(list_name, sequence, None), answer["position"]
 
     def plant_canaries(
         self, list_name: str, partner: str, count: int, *, request_id: str, by: str = ""

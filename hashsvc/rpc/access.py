@@ -40,6 +40,7 @@ NEEDS: dict[str, Role | str] = {
     f"{_LISTS}/UpdateList": ANY_PARTNER,
     f"{_LISTS}/PlantCanaries": ANY_PARTNER,
     f"{_LISTS}/RotateKey": ANY_PARTNER,
+    f"{_LISTS}/EraseEntry": ANY_PARTNER,
     # Of the lists that the caller may see: `may_see`.
     f"{_LISTS}/GetList": ANY_PARTNER,
     f"{_LISTS}/ListLists": ANY_PARTNER,
@@ -74,7 +75,7 @@ AUDITED = frozenset(
     {
         *(f"{_LISTS}/{name}" for name in ("CreateList", "AddEntries", "AmendEntry")),
         *(f"{_LISTS}/{name}" for name in ("WithdrawEntry", "UpdateList", "PlantCanaries")),
-        f"{_LISTS}/RotateKey",
+        *(f"{_LISTS}/{name}" for name in ("RotateKey", "EraseEntry")),
         *(f"{_ADMIN}/{name}" for name in ("CreatePartner", "UpdatePartner", "CreateApiKey")),
         *(f"{_ADMIN}/{name}" for name in ("AddCertificate", "RevokeCredential")),
         *(f"{_ADMIN}/{name}" for name in ("PutSubscription", "DeleteSubscription")),

@@ -118,6 +118,7 @@ class Admission:
             "AddEntries": room("streams of entries", limits.max_concurrent_streams),
             "AmendEntry": writes,
             "WithdrawEntry": writes,
+            "EraseEntry": writes,
             "PlantCanaries": writes,
             "GetList": reads,
             "ListLists": reads,

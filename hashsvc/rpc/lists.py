@@ -176,6 +176,23 @@ class ListServicer(ListServiceServicer):
         revision = self._revisions.token(position)
         return pb.WithdrawEntryResponse(entry=self._to_proto(entry), revision=revision)
 
+    async def EraseEntry(
+        self, request: pb.EraseEntryRequest, context: Context
+    ) -> pb.EraseEntryResponse:
+        """Erase an entry."""
+        list_name, _ = rules.check_entry_name(request.name, "name")
+        access.check_owns(list_name)
+        access.note(entry=request.name)
+        entry, position = await self._threads.write(
+            self._ledger.erase_entry,
+            request.name,
+            request.reason,
+            request_id=request.request_id,
+            by=access.sender(),
+        )
+        revision = self._revisions.token(position)
+        return pb.EraseEntryResponse(entry=self._to_proto(entry), revision=revision)
+
     async def PlantCanaries(
         self, request: pb.PlantCanariesRequest, context: Context
     ) -> pb.PlantCanariesResponse:

@@ -107,6 +107,7 @@ def to_entry(
         withdraw_time=None if row.withdraw_time is None else to_time(row.withdraw_time),
         withdraw_reason=row.withdraw_reason,
         canary_of=row.canary_of if viewer is None and row.canary_of else "",
+        is_erased=not row.fingerprint_digest,
     )
 
 

@@ -87,7 +87,7 @@ class Projection:
         self._urgent: set[int] = set()
         self._open: dict[str, bool] = {}
         self.active_change = 0
-        self.changes_trust = False
+        self.changes_trust = self.erases = False
 
     def add(self, record: Record) -> None:
         """Take one record in."""
@@ -311,6 +311,7 @@ class Projection:
 
     def _erase(self, entry_id: int, sequence: int) -> None:
         """Drop the bytes of an entry, and what amendments said of it."""
+        self.erases = True
         log, entry, print_ = schema.records, schema.entries, schema.fingerprints
         theirs = sa.and_(
             log.c.list_id == self._list_id,

@@ -12,7 +12,7 @@ from hashsvc.store import entries, schema
 from hashsvc.store.audit import AuditTables
 from hashsvc.store.distrusts import DistrustRows
 from hashsvc.store.logs import LogTables
-from hashsvc.store.migrate import open_engine
+from hashsvc.store.migrate import drain_journal, open_engine
 from hashsvc.store.partners import PartnerTables
 from hashsvc.store.projection import ENDS
 from hashsvc.store.subscriptions import SubscriptionTables
@@ -72,7 +72,11 @@ class Store:
     def write(self) -> Iterator[WriteTransaction]:
         """Run a transaction that holds the log: it commits at the end, durably, or not at all."""
         with self._writer.begin() as connection:
-            yield WriteTransaction(connection)
+            tx = WriteTransaction(connection)
+            yield tx
+        if tx.erases:
+            # What was erased is still in the pages that the journal holds.
+            drain_journal(self._engine)
 
     @contextmanager
     def read_distrusts(self) -> Iterator[DistrustRows]:

@@ -38,7 +38,8 @@ class Growth:
 class WriteTransaction:
     """Reads and writes inside one transaction that holds the log's lock.
 
-    `changes_trust` says whether it has changed what is distrusted.
+    `changes_trust` says whether it has changed what is distrusted, `erases` whether it has erased
+    anything.
     """
 
     def __init__(self, connection: sa.Connection) -> None:
@@ -47,7 +48,7 @@ class WriteTransaction:
         query = sa.select(schema.node.c.log_size).with_for_update()
         self._log_size: int = connection.execute(query).scalar_one()
         self.distrusts = DistrustRows(connection)
-        self.changes_trust = False
+        self.changes_trust = self.erases = False
 
     @property
     def log_size(self) -> int:
@@ -74,6 +75,24 @@ class WriteTransaction:
         """Drop the answers to requests made before a time."""
         old = schema.requests.c.create_time < to_us(before)
         self._connection.execute(sa.delete(schema.requests).where(old))
+
+    def forget_content(self, list_name: str, sequence: int) -> None:
+        """Drop what the digests of requests tell of an entry to who guesses it.
+
+        These requests give no answer any more when they are repeated.
+        """
+        one = schema.requests
+        entry = orjson.dumps(f"{list_name}#{sequence}").decode()
+        is_about = sa.or_(
+            one.c.answer.contains(f'"list":{orjson.dumps(list_name).decode()}'),
+            one.c.answer.contains(f'"entry":{entry}'),
+        )
+        query = sa.select(one.c.request_id, one.c.answer).where(is_about)
+        for row in self._connection.execute(query).all():
+            answer = orjson.loads(row.answer)
+            if "entry" in answer or any(added[0] == sequence for added in answer["entries"]):
+                this = one.c.request_id == row.request_id
+                self._connection.execute(sa.update(one).where(this).values(digest=b""))
 
     def count_lists(self) -> int:
         """Return how many lists there are."""
@@ -144,6 +163,7 @@ class WriteTransaction:
             projection.add(record)
         projection.finish()
         self.changes_trust |= projection.changes_trust
+        self.erases |= projection.erases
         self._log_size += len(log)
         self._connection.execute(sa.update(schema.node).values(log_size=self._log_size))
         active = {"active_entries": schema.lists.c.active_entries + projection.active_change}

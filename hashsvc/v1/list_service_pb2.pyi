@@ -156,6 +156,24 @@ class WithdrawEntryResponse(_message.Message):
     revision: str
     def __init__(self, entry: _Optional[_Union[_types_pb2.Entry, _Mapping]] = ..., revision: _Optional[str] = ...) -> None: ...
 
+class EraseEntryRequest(_message.Message):
+    __slots__ = ("request_id", "name", "reason")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    name: str
+    reason: str
+    def __init__(self, request_id: _Optional[str] = ..., name: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class EraseEntryResponse(_message.Message):
+    __slots__ = ("entry", "revision")
+    ENTRY_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    entry: _types_pb2.Entry
+    revision: str
+    def __init__(self, entry: _Optional[_Union[_types_pb2.Entry, _Mapping]] = ..., revision: _Optional[str] = ...) -> None: ...
+
 class PlantCanariesRequest(_message.Message):
     __slots__ = ("request_id", "list", "partner", "count")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]

@@ -88,6 +88,11 @@ class ListServiceStub(object):
                 request_serializer=hashsvc_dot_v1_dot_list__service__pb2.WithdrawEntryRequest.SerializeToString,
                 response_deserializer=hashsvc_dot_v1_dot_list__service__pb2.WithdrawEntryResponse.FromString,
                 _registered_method=True)
+        self.EraseEntry = channel.unary_unary(
+                '/hashsvc.v1.ListService/EraseEntry',
+                request_serializer=hashsvc_dot_v1_dot_list__service__pb2.EraseEntryRequest.SerializeToString,
+                response_deserializer=hashsvc_dot_v1_dot_list__service__pb2.EraseEntryResponse.FromString,
+                _registered_method=True)
         self.PlantCanaries = channel.unary_unary(
                 '/hashsvc.v1.ListService/PlantCanaries',
                 request_serializer=hashsvc_dot_v1_dot_list__service__pb2.PlantCanariesRequest.SerializeToString,
@@ -214,6 +219,25 @@ class ListServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EraseEntry(self, request, context):
+        """Erases an entry for legal reasons, withdrawn or not: its record, fingerprints, description and
+        amendments are gone from this node's database, and from that of every node that follows the list,
+        as soon as it gets there. The log keeps the record's leaf hash, which tells nothing of it, and
+        still verifies. Who contributed the entry, what kind of media it is, when, and why it was withdrawn
+        or erased stays. It cannot be undone; erasing again changes nothing. Needs that the caller is the
+        list's owner or an administrator.
+
+        Backups are not reached. The files of the index may hold the bare hash value, without its name,
+        until that part of them is written anew; without these files a node makes them anew when it starts.
+
+        NOT_FOUND: there is no such entry.
+        FAILED_PRECONDITION: the list is kept at another node: do it there.
+        INVALID_ARGUMENT: the name or the reason is malformed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def PlantCanaries(self, request, context):
         """Plants canaries: entries that stand for no media, that look like others of the list, and that one
         partner alone sees. One that turns up elsewhere tells whose copy leaked; a check that meets one is
@@ -291,6 +315,11 @@ def add_ListServiceServicer_to_server(servicer, server):
                     servicer.WithdrawEntry,
                     request_deserializer=hashsvc_dot_v1_dot_list__service__pb2.WithdrawEntryRequest.FromString,
                     response_serializer=hashsvc_dot_v1_dot_list__service__pb2.WithdrawEntryResponse.SerializeToString,
+            ),
+            'EraseEntry': grpc.unary_unary_rpc_method_handler(
+                    servicer.EraseEntry,
+                    request_deserializer=hashsvc_dot_v1_dot_list__service__pb2.EraseEntryRequest.FromString,
+                    response_serializer=hashsvc_dot_v1_dot_list__service__pb2.EraseEntryResponse.SerializeToString,
             ),
             'PlantCanaries': grpc.unary_unary_rpc_method_handler(
                     servicer.PlantCanaries,
@@ -538,6 +567,33 @@ class ListService(object):
             '/hashsvc.v1.ListService/WithdrawEntry',
             hashsvc_dot_v1_dot_list__service__pb2.WithdrawEntryRequest.SerializeToString,
             hashsvc_dot_v1_dot_list__service__pb2.WithdrawEntryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EraseEntry(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hashsvc.v1.ListService/EraseEntry',
+            hashsvc_dot_v1_dot_list__service__pb2.EraseEntryRequest.SerializeToString,
+            hashsvc_dot_v1_dot_list__service__pb2.EraseEntryResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -153,6 +153,22 @@ _ListServiceWithdrawEntryType = typing_extensions.TypeVar(
     ],
 )
 
+_ListServiceEraseEntryType = typing_extensions.TypeVar(
+    '_ListServiceEraseEntryType',
+    grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.EraseEntryRequest,
+        hashsvc.v1.list_service_pb2.EraseEntryResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.EraseEntryRequest,
+        hashsvc.v1.list_service_pb2.EraseEntryResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.EraseEntryRequest,
+        hashsvc.v1.list_service_pb2.EraseEntryResponse,
+    ],
+)
+
 _ListServicePlantCanariesType = typing_extensions.TypeVar(
     '_ListServicePlantCanariesType',
     grpc.UnaryUnaryMultiCallable[
@@ -201,7 +217,7 @@ _ListServiceListEntriesType = typing_extensions.TypeVar(
     ],
 )
 
-class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceUpdateListType, _ListServiceRotateKeyType, _ListServiceGetListType, _ListServiceListListsType, _ListServiceAddEntriesType, _ListServiceAmendEntryType, _ListServiceWithdrawEntryType, _ListServicePlantCanariesType, _ListServiceGetEntryType, _ListServiceListEntriesType]):
+class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceUpdateListType, _ListServiceRotateKeyType, _ListServiceGetListType, _ListServiceListListsType, _ListServiceAddEntriesType, _ListServiceAmendEntryType, _ListServiceWithdrawEntryType, _ListServiceEraseEntryType, _ListServicePlantCanariesType, _ListServiceGetEntryType, _ListServiceListEntriesType]):
     """Keeps hash lists. A list is an append-only log: entries are added, amended and withdrawn, and
     nothing is ever overwritten.
 
@@ -253,6 +269,10 @@ class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceUpd
             hashsvc.v1.list_service_pb2.WithdrawEntryResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
+            hashsvc.v1.list_service_pb2.EraseEntryRequest,
+            hashsvc.v1.list_service_pb2.EraseEntryResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
             hashsvc.v1.list_service_pb2.PlantCanariesRequest,
             hashsvc.v1.list_service_pb2.PlantCanariesResponse,
         ],
@@ -299,6 +319,10 @@ class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceUpd
         grpc.aio.UnaryUnaryMultiCallable[
             hashsvc.v1.list_service_pb2.WithdrawEntryRequest,
             hashsvc.v1.list_service_pb2.WithdrawEntryResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            hashsvc.v1.list_service_pb2.EraseEntryRequest,
+            hashsvc.v1.list_service_pb2.EraseEntryResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
             hashsvc.v1.list_service_pb2.PlantCanariesRequest,
@@ -382,6 +406,22 @@ class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceUpd
     FAILED_PRECONDITION: the entry is withdrawn already.
     """
 
+    EraseEntry: _ListServiceEraseEntryType
+    """Erases an entry for legal reasons, withdrawn or not: its record, fingerprints, description and
+    amendments are gone from this node's database, and from that of every node that follows the list,
+    as soon as it gets there. The log keeps the record's leaf hash, which tells nothing of it, and
+    still verifies. Who contributed the entry, what kind of media it is, when, and why it was withdrawn
+    or erased stays. It cannot be undone; erasing again changes nothing. Needs that the caller is the
+    list's owner or an administrator.
+
+    Backups are not reached. The files of the index may hold the bare hash value, without its name,
+    until that part of them is written anew; without these files a node makes them anew when it starts.
+
+    NOT_FOUND: there is no such entry.
+    FAILED_PRECONDITION: the list is kept at another node: do it there.
+    INVALID_ARGUMENT: the name or the reason is malformed.
+    """
+
     PlantCanaries: _ListServicePlantCanariesType
     """Plants canaries: entries that stand for no media, that look like others of the list, and that one
     partner alone sees. One that turns up elsewhere tells whose copy leaked; a check that meets one is
@@ -440,6 +480,10 @@ ListServiceAsyncStub: typing_extensions.TypeAlias = ListServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         hashsvc.v1.list_service_pb2.WithdrawEntryRequest,
         hashsvc.v1.list_service_pb2.WithdrawEntryResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.EraseEntryRequest,
+        hashsvc.v1.list_service_pb2.EraseEntryResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
         hashsvc.v1.list_service_pb2.PlantCanariesRequest,
@@ -578,6 +622,27 @@ class ListServiceServicer(metaclass=abc.ABCMeta):
 
         NOT_FOUND: there is no such entry.
         FAILED_PRECONDITION: the entry is withdrawn already.
+        """
+
+    @abc.abstractmethod
+    def EraseEntry(
+        self,
+        request: hashsvc.v1.list_service_pb2.EraseEntryRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[hashsvc.v1.list_service_pb2.EraseEntryResponse, collections.abc.Awaitable[hashsvc.v1.list_service_pb2.EraseEntryResponse]]:
+        """Erases an entry for legal reasons, withdrawn or not: its record, fingerprints, description and
+        amendments are gone from this node's database, and from that of every node that follows the list,
+        as soon as it gets there. The log keeps the record's leaf hash, which tells nothing of it, and
+        still verifies. Who contributed the entry, what kind of media it is, when, and why it was withdrawn
+        or erased stays. It cannot be undone; erasing again changes nothing. Needs that the caller is the
+        list's owner or an administrator.
+
+        Backups are not reached. The files of the index may hold the bare hash value, without its name,
+        until that part of them is written anew; without these files a node makes them anew when it starts.
+
+        NOT_FOUND: there is no such entry.
+        FAILED_PRECONDITION: the list is kept at another node: do it there.
+        INVALID_ARGUMENT: the name or the reason is malformed.
         """
 
     @abc.abstractmethod

@@ -240,6 +240,15 @@ def withdraw_request(
     )
 
 
+def erase_request(
+    name: str, reason: str, request_id: str | None
+) -> list_service_pb2.EraseEntryRequest:
+    """Build an EraseEntryRequest."""
+    return list_service_pb2.EraseEntryRequest(
+        request_id=request_id or new_request_id(), name=name, reason=reason
+    )
+
+
 def entries_request(
     list_name: str,
     page_token: str,

@@ -247,6 +247,13 @@ class Client(Connected):
             response = self._lists.WithdrawEntry(request, timeout=self._timeout_s)
         return translate.entry_from_proto(response.entry)
 
+    def erase_entry(self, name: str, reason: str, *, request_id: str | None = None) -> Entry:
+        """Erase an entry for legal reasons, on every node that follows the list, for good."""
+        request = messages.erase_request(name, reason, request_id)
+        with raised_as_client_errors():
+            response = self._lists.EraseEntry(request, timeout=self._timeout_s)
+        return translate.entry_from_proto(response.entry)
+
     def plant_canaries(
         self, list_name: str, partner: str, count: int, *, request_id: str | None = None
     ) -> list[str]:
