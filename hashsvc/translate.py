@@ -30,6 +30,7 @@ from hashsvc.model import (
     Evidence,
     Fingerprint,
     HashList,
+    Incident,
     ListKind,
     Match,
     MediaType,
@@ -420,6 +421,30 @@ def entry_from_proto(message: types_pb2.Entry) -> Entry:
         canary_of=message.canary_of,
         is_distrusted=message.distrusted,
         is_erased=message.erased,
+    )
+
+
+def incident_to_proto(incident: Incident) -> list_service_pb2.Incident:
+    """Write an incident."""
+    concluded = incident.conclude_time
+    return list_service_pb2.Incident(
+        list=incident.list_name,
+        incident=incident.incident,
+        title=incident.title,
+        open_time=timestamp(incident.open_time),
+        conclude_time=None if concluded is None else timestamp(concluded),
+    )
+
+
+def incident_from_proto(message: list_service_pb2.Incident) -> Incident:
+    """Read an incident."""
+    is_over = message.HasField("conclude_time")
+    return Incident(
+        list_name=message.list,
+        incident=message.incident,
+        title=message.title,
+        open_time=read_time(message.open_time, "open_time"),
+        conclude_time=read_time(message.conclude_time, "conclude_time") if is_over else None,
     )
 
 

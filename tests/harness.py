@@ -178,9 +178,7 @@ def _told(store: Store) -> list[Any]:
     distrusts = distrusts.where(one.c.place.is_not(None))
     what = schema.incidents
     incidents = sa.select(schema.lists.c.name, *what.c[1:]).join_from(what, schema.lists)
-    where = schema.urgent
-    urgent = sa.select(schema.lists.c.name, where.c.place).join_from(where, schema.lists)
-    return [sorted(map(str, _rows(store, query))) for query in (distrusts, incidents, urgent)]
+    return [sorted(map(str, _rows(store, query))) for query in (distrusts, incidents)]
 
 
 def _replay(store: Store, into: Store) -> None:

@@ -16,6 +16,7 @@ from hashsvc.cli import (
     export,
     follow,
     hashing,
+    incidents,
     lists,
     partners,
     selftest,
@@ -48,6 +49,7 @@ app.add_typer(partners.partners, name="partners")
 app.add_typer(partners.keys, name="keys")
 app.add_typer(follow.follow, name="follow")
 app.add_typer(distrust.distrust, name="distrust")
+app.add_typer(incidents.incidents, name="incidents")
 app.add_typer(canaries.canaries, name="canaries")
 app.add_typer(certs.certs, name="certs")
 app.add_typer(audit.audit, name="audit")

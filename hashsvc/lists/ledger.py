@@ -31,6 +31,9 @@ from hashsvc.model import (
     EntryErased,
     EntryWithdrawn,
     HashList,
+    Incident,
+    IncidentConcluded,
+    IncidentOpened,
     ListDescribed,
     ListKind,
 )
@@ -319,6 +322,63 @@ class Ledger:
         answer = self._once(by, request_id, content, apply)
         return [f"{list_name}#{s}" for s in answer["sequences"]], answer["position"]
 
+    def open_incident(
+        self, list_name: str, incident: str, title: str, *, request_id: str, by: str = ""
+    ) -> tuple[Incident, int]:
+        """Open an incident in a list, or open it again; return it and the log position.
+
+        Raises:
+            InvalidRequest: its name or the title is malformed.
+            NotFound: there is no such list.
+            AlreadyExists: it is open.
+            PreconditionFailed: the list is kept elsewhere.
+        """
+        self._check_incident(list_name, incident)
+        rules.check_text(title, "title")
+
+        def apply(tx: WriteTransaction) -> Any:
+            found = tx.get_incident(list_name, incident)
+            if found is not None and found.conclude_time is None:
+                raise AlreadyExists(
+                    f"the incident {incident} is open in {list_name} already",
+                    reason="INCIDENT_ALREADY_OPEN",
+                    metadata={"list": list_name},
+                )
+            self._change(tx, list_name, IncidentOpened(incident, title, self._now()))
+            return {"position": tx.log_size}
+
+        answer = self._once(by, request_id, ("open_incident", list_name, incident, title), apply)
+        return self._get_incident(list_name, incident), answer["position"]
+
+    def conclude_incident(
+        self, list_name: str, incident: str, *, request_id: str, by: str = ""
+    ) -> tuple[Incident, int]:
+        """Conclude an incident in a list; return it and the log position.
+
+        Raises:
+            InvalidRequest: its name is malformed.
+            NotFound: there is no such list, or no such incident in it.
+            PreconditionFailed: it is concluded, or the list is kept elsewhere.
+        """
+        self._check_incident(list_name, incident)
+
+        def apply(tx: WriteTransaction) -> Any:
+            hash_list = rules.existing_list(tx.get_list(list_name), list_name)
+            found = rules.existing_incident(
+                tx.get_incident(list_name, incident), list_name, incident
+            )
+            if found.conclude_time is not None:
+                raise PreconditionFailed(
+                    f"the incident {incident} is concluded in {list_name} already",
+                    reason="INCIDENT_CONCLUDED",
+                    metadata={"list": list_name},
+                )
+            self._append(tx, hash_list, IncidentConcluded(incident, self._now()))
+            return {"position": tx.log_size}
+
+        answer = self._once(by, request_id, ("conclude_incident", list_name, incident), apply)
+        return self._get_incident(list_name, incident), answer["position"]
+
     def rotate_key(self, list_name: str, *, request_id: str, by: str = "") -> tuple[HashList, int]:
         """Replace the key that signs a list's checkpoints; return the list and the log position.
 
@@ -421,6 +481,15 @@ class Ledger:
             hash_list = rules.existing_list(self._store.get_list(name), name)
             self._readers.learn(hash_list)
         return hash_list
+
+    def _check_incident(self, list_name: str, incident: str) -> None:
+        rules.check_list_name(list_name, "list")
+        _check_not_reserved(list_name, "list", builtin=False)
+        rules.check_incident(incident, "incident")
+
+    def _get_incident(self, list_name: str, incident: str) -> Incident:
+        found = self._store.get_incident(list_name, incident)
+        return rules.existing_incident(found, list_name, incident)
 
     def _get_entry(self, list_name: str, sequence: int, viewer: str | None) -> Entry:
         entry = self._store.get_entry(list_name, sequence, viewer)

@@ -20,6 +20,7 @@ from hashsvc.model import (
     EntryWithdrawn,
     Fingerprint,
     HashList,
+    Incident,
     IncidentConcluded,
     IncidentOpened,
     KeyRotated,
@@ -123,6 +124,18 @@ def check_text(text: str, field: str, *, required: bool = False) -> None:
     _raise(violations)
 
 
+def check_incident(incident: str, field: str) -> None:
+    """Refuse a name of an incident that is missing or too long.
+
+    Raises:
+        InvalidRequest: it is so.
+    """
+    violations = list(_text(incident, field, MAX_ENTITY))
+    if not incident.strip():
+        violations.append(Violation(field, "name the incident"))
+    _raise(violations)
+
+
 def check_readers(readers: Sequence[str], field: str) -> tuple[str, ...]:
     """Return the readers of a list, sorted and each once; none named means everyone.
 
@@ -198,6 +211,21 @@ def existing_entry(entry: Entry | None, name: str) -> Entry:
             f"there is no entry {name}", reason="ENTRY_NOT_FOUND", metadata={"entry": name}
         )
     return entry
+
+
+def existing_incident(found: Incident | None, list_name: str, incident: str) -> Incident:
+    """Return the incident that was looked up.
+
+    Raises:
+        NotFound: there is none of that name.
+    """
+    if found is None:
+        raise NotFound(
+            f"there is no incident {incident} in {list_name}: open it first",
+            reason="INCIDENT_NOT_FOUND",
+            metadata={"list": list_name},
+        )
+    return found
 
 
 def check_drafts(drafts: Sequence[EntryDraft], now: datetime) -> None:

@@ -26,6 +26,8 @@ _AMENDABLE = ("labels", "entities", "basis", "severity", "incident", "expire_tim
 _CHANGEABLE = ("purpose", "readers", "names_contributors")
 _FEW = 500
 _DEFAULT_PAGE, _LARGEST_PAGE = 100, 1_000
+# Characters of a caller's text that the audit log takes.
+_NOTED = 100
 
 
 class ListServicer(ListServiceServicer):
@@ -209,6 +211,58 @@ class ListServicer(ListServiceServicer):
         )
         revision = self._revisions.token(position)
         return pb.PlantCanariesResponse(entries=names, revision=revision)
+
+    async def OpenIncident(
+        self, request: pb.OpenIncidentRequest, context: Context
+    ) -> pb.OpenIncidentResponse:
+        """Open an incident."""
+        access.check_may_open_incidents(rules.check_list_name(request.list, "list"))
+        access.note(incident=request.incident[:_NOTED])
+        incident, position = await self._threads.write(
+            self._ledger.open_incident,
+            request.list,
+            request.incident,
+            request.title,
+            request_id=request.request_id,
+            by=access.sender(),
+        )
+        message = translate.incident_to_proto(incident)
+        return pb.OpenIncidentResponse(incident=message, revision=self._revisions.token(position))
+
+    async def ConcludeIncident(
+        self, request: pb.ConcludeIncidentRequest, context: Context
+    ) -> pb.ConcludeIncidentResponse:
+        """Conclude an incident."""
+        access.check_may_open_incidents(rules.check_list_name(request.list, "list"))
+        access.note(incident=request.incident[:_NOTED])
+        incident, position = await self._threads.write(
+            self._ledger.conclude_incident,
+            request.list,
+            request.incident,
+            request_id=request.request_id,
+            by=access.sender(),
+        )
+        message = translate.incident_to_proto(incident)
+        revision = self._revisions.token(position)
+        return pb.ConcludeIncidentResponse(incident=message, revision=revision)
+
+    async def ListIncidents(
+        self, request: pb.ListIncidentsRequest, context: Context
+    ) -> pb.ListIncidentsResponse:
+        """List the incidents of a list."""
+        name = rules.check_list_name(request.list, "list")
+        access.check_may_see(name)
+        scope = f"incidents/{name}"
+        after = read_page_token(scope, request.page_token)
+        size = _page_size(request.page_size)
+        revision = await self._revision()
+        await self._get_list(name)
+        found = await self._threads.read(self._store.get_incidents, name, after, size + 1)
+        return pb.ListIncidentsResponse(
+            incidents=map(translate.incident_to_proto, found[:size]),
+            next_page_token=page_token(scope, found[size - 1].incident) if found[size:] else "",
+            revision=revision,
+        )
 
     async def GetEntry(self, request: pb.GetEntryRequest, context: Context) -> pb.GetEntryResponse:
         """Get an entry."""

@@ -174,6 +174,8 @@ class Projection:
         """Keep what a record says that is about no entry."""
         list_id = {"list_id": self._list_id}
         match change:
+            case ListDescribed() if self._later(place, ListDescribed):
+                pass
             case ListDescribed():
                 this = schema.lists.c.id == self._list_id
                 query = sa.update(schema.lists).where(this).values(described_columns(change))
@@ -193,18 +195,53 @@ class Projection:
                 this = sa.and_(one.c.list_id == self._list_id, one.c.place == undone)
                 undo = {"undo_time": to_us(change.time)}
                 self._connection.execute(sa.update(one).where(this).values(undo))
-            case IncidentOpened(incident=incident, title=title):
+            case IncidentOpened():
                 self._urgent.add(place)
-                self._open[incident] = True
-                times = {"open_time": to_us(change.time), "conclude_time": None}
-                key = list_id | {"incident": incident}
-                put(self._connection, schema.incidents, key, {"title": title} | times)
-            case IncidentConcluded(incident=incident):
-                self._open[incident] = False
-                one = schema.incidents
-                this = sa.and_(one.c.list_id == self._list_id, one.c.incident == incident)
-                end = {"conclude_time": to_us(change.time)}
-                self._connection.execute(sa.update(one).where(this).values(end))
+                self._note_opened(place, change)
+            case IncidentConcluded():
+                self._note_concluded(place, change)
+
+    def _later(self, place: int, *kinds: type[Change]) -> list[Change]:
+        """Return the records of some kinds behind a place that came before it, in order."""
+        log = schema.records
+        # Nearly always none: what comes in order is the last.
+        query = sa.select(log.c.body).where(
+            log.c.list_id == self._list_id,
+            log.c.list_position > place,
+            log.c.kind.in_([KINDS[kind] for kind in kinds]),
+        )
+        rows = self._connection.execute(query.order_by(log.c.list_position))
+        return [records.decode(body) for body in rows.scalars()]
+
+    def _note_opened(self, place: int, change: IncidentOpened) -> None:
+        later = self._later_of(place, change.incident)
+        if any(isinstance(one, IncidentOpened) for one in later):
+            return
+        concluded = to_us(later[-1].time) if later else None
+        values = {
+            "title": change.title,
+            "open_time": to_us(change.time),
+            "conclude_time": concluded,
+        }
+        self._open[change.incident] = concluded is None
+        key = {"list_id": self._list_id, "incident": change.incident}
+        put(self._connection, schema.incidents, key, values)
+
+    def _note_concluded(self, place: int, change: IncidentConcluded) -> None:
+        if self._later_of(place, change.incident):
+            return
+        self._open[change.incident] = False
+        one = schema.incidents
+        this = sa.and_(one.c.list_id == self._list_id, one.c.incident == change.incident)
+        end = {"conclude_time": to_us(change.time)}
+        self._connection.execute(sa.update(one).where(this).values(end))
+
+    def _later_of(self, place: int, incident: str) -> list[IncidentOpened | IncidentConcluded]:
+        return [
+            one
+            for one in self._later(place, IncidentOpened, IncidentConcluded)
+            if isinstance(one, IncidentOpened | IncidentConcluded) and one.incident == incident
+        ]
 
     def _note_distrust(self, place: int, change: ContributorDistrusted) -> None:
         self.changes_trust = True
@@ -221,14 +258,7 @@ class Projection:
 
     def _undone_at(self, place: int) -> int | None:
         """Return when the distrust at a place was undone, by a record that came before it."""
-        log = schema.records
-        query = sa.select(log.c.body).where(
-            log.c.list_id == self._list_id,
-            log.c.list_position > place,
-            log.c.kind == KINDS[TrustRestored],
-        )
-        for body in self._connection.execute(query.order_by(log.c.list_position)).scalars():
-            change = records.decode(body)
+        for change in self._later(place, TrustRestored):
             if isinstance(change, TrustRestored) and change.place == place:
                 return to_us(change.time)
         return None

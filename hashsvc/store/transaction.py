@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from hashsvc.model import Change, Entry, HashList, ListDescribed
+from hashsvc.model import Change, Entry, HashList, Incident, ListDescribed
 from hashsvc.store import entries, schema
 from hashsvc.store.distrusts import DistrustRows, is_distrusted
 from hashsvc.store.projection import Projection, Record, described_columns
@@ -107,6 +107,10 @@ class WriteTransaction:
     def get_entry(self, list_name: str, sequence: int, viewer: str | None) -> Entry | None:
         """Return one entry with its fingerprints, if there is one that the viewer sees."""
         return entries.get_entry(self._connection, list_name, sequence, viewer)
+
+    def get_incident(self, list_name: str, incident: str) -> Incident | None:
+        """Return an incident of a list."""
+        return entries.get_incident(self._connection, list_name, incident)
 
     def find_active(self, list_name: str, digests: Sequence[bytes]) -> dict[bytes, int]:
         """Return the sequences of the list's entries that match, with those fingerprint digests."""

@@ -98,6 +98,21 @@ class ListServiceStub(object):
                 request_serializer=hashsvc_dot_v1_dot_list__service__pb2.PlantCanariesRequest.SerializeToString,
                 response_deserializer=hashsvc_dot_v1_dot_list__service__pb2.PlantCanariesResponse.FromString,
                 _registered_method=True)
+        self.OpenIncident = channel.unary_unary(
+                '/hashsvc.v1.ListService/OpenIncident',
+                request_serializer=hashsvc_dot_v1_dot_list__service__pb2.OpenIncidentRequest.SerializeToString,
+                response_deserializer=hashsvc_dot_v1_dot_list__service__pb2.OpenIncidentResponse.FromString,
+                _registered_method=True)
+        self.ConcludeIncident = channel.unary_unary(
+                '/hashsvc.v1.ListService/ConcludeIncident',
+                request_serializer=hashsvc_dot_v1_dot_list__service__pb2.ConcludeIncidentRequest.SerializeToString,
+                response_deserializer=hashsvc_dot_v1_dot_list__service__pb2.ConcludeIncidentResponse.FromString,
+                _registered_method=True)
+        self.ListIncidents = channel.unary_unary(
+                '/hashsvc.v1.ListService/ListIncidents',
+                request_serializer=hashsvc_dot_v1_dot_list__service__pb2.ListIncidentsRequest.SerializeToString,
+                response_deserializer=hashsvc_dot_v1_dot_list__service__pb2.ListIncidentsResponse.FromString,
+                _registered_method=True)
         self.GetEntry = channel.unary_unary(
                 '/hashsvc.v1.ListService/GetEntry',
                 request_serializer=hashsvc_dot_v1_dot_list__service__pb2.GetEntryRequest.SerializeToString,
@@ -253,6 +268,43 @@ class ListServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def OpenIncident(self, request, context):
+        """Opens an incident in a list: an unfolding event. Entries that name it go ahead of all others to
+        those who follow the list, and so does what later is said of them, until it is concluded. One that
+        was concluded may be opened again. Needs that the caller is the list's owner or an administrator,
+        or the role `contribute` for the list.
+
+        NOT_FOUND: there is no list of that name.
+        ALREADY_EXISTS: it is open already; contribute to it.
+        FAILED_PRECONDITION: the list is kept at another node: do it there.
+        INVALID_ARGUMENT: a field is malformed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConcludeIncident(self, request, context):
+        """Concludes an incident in a list: entries that name it go with the rest from then on. They stay.
+        Needs what OpenIncident does.
+
+        NOT_FOUND: there is no list of that name, or no such incident in it.
+        FAILED_PRECONDITION: it is concluded already, or the list is kept at another node.
+        INVALID_ARGUMENT: a field is malformed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListIncidents(self, request, context):
+        """Lists the incidents of a list, by name.
+
+        NOT_FOUND: there is no list of that name.
+        INVALID_ARGUMENT: the page token is not one of this method's for this list.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetEntry(self, request, context):
         """Gets an entry, withdrawn ones included.
 
@@ -325,6 +377,21 @@ def add_ListServiceServicer_to_server(servicer, server):
                     servicer.PlantCanaries,
                     request_deserializer=hashsvc_dot_v1_dot_list__service__pb2.PlantCanariesRequest.FromString,
                     response_serializer=hashsvc_dot_v1_dot_list__service__pb2.PlantCanariesResponse.SerializeToString,
+            ),
+            'OpenIncident': grpc.unary_unary_rpc_method_handler(
+                    servicer.OpenIncident,
+                    request_deserializer=hashsvc_dot_v1_dot_list__service__pb2.OpenIncidentRequest.FromString,
+                    response_serializer=hashsvc_dot_v1_dot_list__service__pb2.OpenIncidentResponse.SerializeToString,
+            ),
+            'ConcludeIncident': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConcludeIncident,
+                    request_deserializer=hashsvc_dot_v1_dot_list__service__pb2.ConcludeIncidentRequest.FromString,
+                    response_serializer=hashsvc_dot_v1_dot_list__service__pb2.ConcludeIncidentResponse.SerializeToString,
+            ),
+            'ListIncidents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListIncidents,
+                    request_deserializer=hashsvc_dot_v1_dot_list__service__pb2.ListIncidentsRequest.FromString,
+                    response_serializer=hashsvc_dot_v1_dot_list__service__pb2.ListIncidentsResponse.SerializeToString,
             ),
             'GetEntry': grpc.unary_unary_rpc_method_handler(
                     servicer.GetEntry,
@@ -621,6 +688,87 @@ class ListService(object):
             '/hashsvc.v1.ListService/PlantCanaries',
             hashsvc_dot_v1_dot_list__service__pb2.PlantCanariesRequest.SerializeToString,
             hashsvc_dot_v1_dot_list__service__pb2.PlantCanariesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OpenIncident(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hashsvc.v1.ListService/OpenIncident',
+            hashsvc_dot_v1_dot_list__service__pb2.OpenIncidentRequest.SerializeToString,
+            hashsvc_dot_v1_dot_list__service__pb2.OpenIncidentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConcludeIncident(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hashsvc.v1.ListService/ConcludeIncident',
+            hashsvc_dot_v1_dot_list__service__pb2.ConcludeIncidentRequest.SerializeToString,
+            hashsvc_dot_v1_dot_list__service__pb2.ConcludeIncidentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListIncidents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hashsvc.v1.ListService/ListIncidents',
+            hashsvc_dot_v1_dot_list__service__pb2.ListIncidentsRequest.SerializeToString,
+            hashsvc_dot_v1_dot_list__service__pb2.ListIncidentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -185,6 +185,54 @@ _ListServicePlantCanariesType = typing_extensions.TypeVar(
     ],
 )
 
+_ListServiceOpenIncidentType = typing_extensions.TypeVar(
+    '_ListServiceOpenIncidentType',
+    grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.OpenIncidentRequest,
+        hashsvc.v1.list_service_pb2.OpenIncidentResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.OpenIncidentRequest,
+        hashsvc.v1.list_service_pb2.OpenIncidentResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.OpenIncidentRequest,
+        hashsvc.v1.list_service_pb2.OpenIncidentResponse,
+    ],
+)
+
+_ListServiceConcludeIncidentType = typing_extensions.TypeVar(
+    '_ListServiceConcludeIncidentType',
+    grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.ConcludeIncidentRequest,
+        hashsvc.v1.list_service_pb2.ConcludeIncidentResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.ConcludeIncidentRequest,
+        hashsvc.v1.list_service_pb2.ConcludeIncidentResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.ConcludeIncidentRequest,
+        hashsvc.v1.list_service_pb2.ConcludeIncidentResponse,
+    ],
+)
+
+_ListServiceListIncidentsType = typing_extensions.TypeVar(
+    '_ListServiceListIncidentsType',
+    grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.ListIncidentsRequest,
+        hashsvc.v1.list_service_pb2.ListIncidentsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.ListIncidentsRequest,
+        hashsvc.v1.list_service_pb2.ListIncidentsResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.ListIncidentsRequest,
+        hashsvc.v1.list_service_pb2.ListIncidentsResponse,
+    ],
+)
+
 _ListServiceGetEntryType = typing_extensions.TypeVar(
     '_ListServiceGetEntryType',
     grpc.UnaryUnaryMultiCallable[
@@ -217,7 +265,7 @@ _ListServiceListEntriesType = typing_extensions.TypeVar(
     ],
 )
 
-class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceUpdateListType, _ListServiceRotateKeyType, _ListServiceGetListType, _ListServiceListListsType, _ListServiceAddEntriesType, _ListServiceAmendEntryType, _ListServiceWithdrawEntryType, _ListServiceEraseEntryType, _ListServicePlantCanariesType, _ListServiceGetEntryType, _ListServiceListEntriesType]):
+class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceUpdateListType, _ListServiceRotateKeyType, _ListServiceGetListType, _ListServiceListListsType, _ListServiceAddEntriesType, _ListServiceAmendEntryType, _ListServiceWithdrawEntryType, _ListServiceEraseEntryType, _ListServicePlantCanariesType, _ListServiceOpenIncidentType, _ListServiceConcludeIncidentType, _ListServiceListIncidentsType, _ListServiceGetEntryType, _ListServiceListEntriesType]):
     """Keeps hash lists. A list is an append-only log: entries are added, amended and withdrawn, and
     nothing is ever overwritten.
 
@@ -277,6 +325,18 @@ class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceUpd
             hashsvc.v1.list_service_pb2.PlantCanariesResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
+            hashsvc.v1.list_service_pb2.OpenIncidentRequest,
+            hashsvc.v1.list_service_pb2.OpenIncidentResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            hashsvc.v1.list_service_pb2.ConcludeIncidentRequest,
+            hashsvc.v1.list_service_pb2.ConcludeIncidentResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            hashsvc.v1.list_service_pb2.ListIncidentsRequest,
+            hashsvc.v1.list_service_pb2.ListIncidentsResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
             hashsvc.v1.list_service_pb2.GetEntryRequest,
             hashsvc.v1.list_service_pb2.GetEntryResponse,
         ],
@@ -327,6 +387,18 @@ class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceUpd
         grpc.aio.UnaryUnaryMultiCallable[
             hashsvc.v1.list_service_pb2.PlantCanariesRequest,
             hashsvc.v1.list_service_pb2.PlantCanariesResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            hashsvc.v1.list_service_pb2.OpenIncidentRequest,
+            hashsvc.v1.list_service_pb2.OpenIncidentResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            hashsvc.v1.list_service_pb2.ConcludeIncidentRequest,
+            hashsvc.v1.list_service_pb2.ConcludeIncidentResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            hashsvc.v1.list_service_pb2.ListIncidentsRequest,
+            hashsvc.v1.list_service_pb2.ListIncidentsResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
             hashsvc.v1.list_service_pb2.GetEntryRequest,
@@ -434,6 +506,34 @@ class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceUpd
     RESOURCE_EXHAUSTED: more than 100 canaries at once.
     """
 
+    OpenIncident: _ListServiceOpenIncidentType
+    """Opens an incident in a list: an unfolding event. Entries that name it go ahead of all others to
+    those who follow the list, and so does what later is said of them, until it is concluded. One that
+    was concluded may be opened again. Needs that the caller is the list's owner or an administrator,
+    or the role `contribute` for the list.
+
+    NOT_FOUND: there is no list of that name.
+    ALREADY_EXISTS: it is open already; contribute to it.
+    FAILED_PRECONDITION: the list is kept at another node: do it there.
+    INVALID_ARGUMENT: a field is malformed.
+    """
+
+    ConcludeIncident: _ListServiceConcludeIncidentType
+    """Concludes an incident in a list: entries that name it go with the rest from then on. They stay.
+    Needs what OpenIncident does.
+
+    NOT_FOUND: there is no list of that name, or no such incident in it.
+    FAILED_PRECONDITION: it is concluded already, or the list is kept at another node.
+    INVALID_ARGUMENT: a field is malformed.
+    """
+
+    ListIncidents: _ListServiceListIncidentsType
+    """Lists the incidents of a list, by name.
+
+    NOT_FOUND: there is no list of that name.
+    INVALID_ARGUMENT: the page token is not one of this method's for this list.
+    """
+
     GetEntry: _ListServiceGetEntryType
     """Gets an entry, withdrawn ones included.
 
@@ -488,6 +588,18 @@ ListServiceAsyncStub: typing_extensions.TypeAlias = ListServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         hashsvc.v1.list_service_pb2.PlantCanariesRequest,
         hashsvc.v1.list_service_pb2.PlantCanariesResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.OpenIncidentRequest,
+        hashsvc.v1.list_service_pb2.OpenIncidentResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.ConcludeIncidentRequest,
+        hashsvc.v1.list_service_pb2.ConcludeIncidentResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.ListIncidentsRequest,
+        hashsvc.v1.list_service_pb2.ListIncidentsResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
         hashsvc.v1.list_service_pb2.GetEntryRequest,
@@ -660,6 +772,49 @@ class ListServiceServicer(metaclass=abc.ABCMeta):
         FAILED_PRECONDITION: the list has no entry that canaries could resemble; add some first.
         INVALID_ARGUMENT: the partner is no partner's id, or the list's owner.
         RESOURCE_EXHAUSTED: more than 100 canaries at once.
+        """
+
+    @abc.abstractmethod
+    def OpenIncident(
+        self,
+        request: hashsvc.v1.list_service_pb2.OpenIncidentRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[hashsvc.v1.list_service_pb2.OpenIncidentResponse, collections.abc.Awaitable[hashsvc.v1.list_service_pb2.OpenIncidentResponse]]:
+        """Opens an incident in a list: an unfolding event. Entries that name it go ahead of all others to
+        those who follow the list, and so does what later is said of them, until it is concluded. One that
+        was concluded may be opened again. Needs that the caller is the list's owner or an administrator,
+        or the role `contribute` for the list.
+
+        NOT_FOUND: there is no list of that name.
+        ALREADY_EXISTS: it is open already; contribute to it.
+        FAILED_PRECONDITION: the list is kept at another node: do it there.
+        INVALID_ARGUMENT: a field is malformed.
+        """
+
+    @abc.abstractmethod
+    def ConcludeIncident(
+        self,
+        request: hashsvc.v1.list_service_pb2.ConcludeIncidentRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[hashsvc.v1.list_service_pb2.ConcludeIncidentResponse, collections.abc.Awaitable[hashsvc.v1.list_service_pb2.ConcludeIncidentResponse]]:
+        """Concludes an incident in a list: entries that name it go with the rest from then on. They stay.
+        Needs what OpenIncident does.
+
+        NOT_FOUND: there is no list of that name, or no such incident in it.
+        FAILED_PRECONDITION: it is concluded already, or the list is kept at another node.
+        INVALID_ARGUMENT: a field is malformed.
+        """
+
+    @abc.abstractmethod
+    def ListIncidents(
+        self,
+        request: hashsvc.v1.list_service_pb2.ListIncidentsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[hashsvc.v1.list_service_pb2.ListIncidentsResponse, collections.abc.Awaitable[hashsvc.v1.list_service_pb2.ListIncidentsResponse]]:
+        """Lists the incidents of a list, by name.
+
+        NOT_FOUND: there is no list of that name.
+        INVALID_ARGUMENT: the page token is not one of this method's for this list.
         """
 
     @abc.abstractmethod

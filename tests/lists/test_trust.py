@@ -20,6 +20,8 @@ from hashsvc.model import (
     Change,
     ContributorDistrusted,
     EntryAdded,
+    IncidentConcluded,
+    IncidentOpened,
     ListDescribed,
     ListKind,
     TrustRestored,
@@ -278,3 +280,30 @@ def test_records_of_distrust_may_come_in_any_order(store_url: str, tmp_path: Pat
     store.close()
     ((one, two),) = outcomes
     assert (one.place, one.undo_time, two.place, two.undo_time) == (2, NOW + HOUR, 4, None)
+
+
+def test_records_of_incidents_may_come_in_any_order(store_url: str, tmp_path: Path) -> None:
+    """So may those that describe the list: what stands last in the log counts."""
+    changes: list[Change] = [
+        IncidentOpened("drill", "a drill", NOW),
+        IncidentConcluded("drill", NOW + HOUR),
+        ListDescribed(ListKind.KNOWN, "for some", ("bolt",), names_contributors=False, time=NOW),
+        IncidentOpened("drill", "once more", NOW + 2 * HOUR),
+        ListDescribed(ListKind.KNOWN, "for one", ("carl",), names_contributors=False, time=NOW),
+    ]
+    log = [Record(i, c, records.encode(c), b"s" * 16) for i, c in enumerate(changes, 1)]
+    first = ListDescribed(ListKind.KNOWN, "", ("*",), names_contributors=False, time=NOW)
+    store = Store(store_url)
+    for number, order in enumerate(permutations(log)):
+        name = f"acme/list-{number}"
+        with store.write() as tx:
+            tx.append(name, [Record(0, first, records.encode(first), b"s" * 16)], None, NOW)
+            for record in order:
+                tx.append(name, [record], None, NOW)
+        (found,) = store.get_incidents(name, limit=10)
+        assert (found.title, found.open_time) == ("once more", NOW + 2 * HOUR)
+        assert found.conclude_time is None
+        described = store.get_list(name)
+        assert described is not None
+        assert (described.purpose, described.readers) == ("for one", ("carl",))
+    store.close()

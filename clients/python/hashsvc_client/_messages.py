@@ -249,6 +249,24 @@ def erase_request(
     )
 
 
+def open_request(
+    list_name: str, incident: str, title: str, request_id: str | None
+) -> list_service_pb2.OpenIncidentRequest:
+    """Build an OpenIncidentRequest."""
+    return list_service_pb2.OpenIncidentRequest(
+        request_id=request_id or new_request_id(), list=list_name, incident=incident, title=title
+    )
+
+
+def conclude_request(
+    list_name: str, incident: str, request_id: str | None
+) -> list_service_pb2.ConcludeIncidentRequest:
+    """Build a ConcludeIncidentRequest."""
+    return list_service_pb2.ConcludeIncidentRequest(
+        request_id=request_id or new_request_id(), list=list_name, incident=incident
+    )
+
+
 def entries_request(
     list_name: str,
     page_token: str,
