@@ -48,7 +48,8 @@ def test_every_command_and_option_shown_exists() -> None:
         first, *words = command.split()
         verb = (
             (first, words[0])
-            if first in ("partners", "keys", "certs", "audit", "canaries") and words
+            if first in ("partners", "keys", "certs", "audit", "canaries", "distrust", "incidents")
+            and words
             else (first,)
         )
         if verb not in helps:
