@@ -14,12 +14,14 @@ from hashsvc.access.directory import Directory
 from hashsvc.access.signed_head import origin
 from hashsvc.config import Settings, check_addresses
 from hashsvc.errors import ConfigError
+from hashsvc.lists.distrusted import Distrusted
 from hashsvc.lists.feed import Feed
 from hashsvc.lists.indexer import Indexer
 from hashsvc.lists.keys import Signer, load_or_make_key
 from hashsvc.lists.ledger import Ledger
 from hashsvc.lists.logs import ListKeys, SignedLogs
 from hashsvc.lists.readers import Readers
+from hashsvc.lists.trust import Trust
 from hashsvc.matching.matcher import Matcher
 from hashsvc.media import DecoderPool
 from hashsvc.media import Limits as MediaLimits
@@ -114,6 +116,7 @@ class Node:
         logs = SignedLogs(keys)
         await self._threads.write(logs.sign_unsigned, store)
         readers = await self._threads.write(lambda: Readers(store.all_lists()))
+        distrusted = await self._threads.write(_distrusted, store)
         ledger = Ledger(
             store,
             limits=settings.limits,
@@ -121,6 +124,7 @@ class Node:
             logs=logs,
             readers=readers,
             follow=indexer.follow,
+            distrusted=distrusted,
         )
         matcher = Matcher(
             store,
@@ -128,6 +132,7 @@ class Node:
             matching=settings.matching,
             policy=settings.policy,
             limits=settings.limits,
+            distrusted=distrusted,
         )
         revisions = Revisions(store.node_id)
         directory = await self._threads.write(Directory, store.partners)
@@ -149,6 +154,7 @@ class Node:
             now=ledger.now,
             refused=self._metrics.list_refused,
         )
+        trust = Trust(store, ledger, logs)
         streams = self._streams = OpenStreams(
             gate, self._admission, max_idle_s=settings.limits.max_idle_stream_s
         )
@@ -173,9 +179,9 @@ class Node:
                 limits=settings.limits,
                 matching=settings.matching,
             ),
-            ListServicer(ledger, store, self._threads, revisions),
+            ListServicer(ledger, store, distrusted, self._threads, revisions),
             SyncServicer(Feed(store, logs), indexer, self._threads, settings.limits),
-            AdminServicer(directory, audit, followers, self._threads),
+            AdminServicer(directory, audit, followers, trust, store, self._threads),
         )
         self._metrics.watch(
             indexer, store.log_size, lambda: self._admission.is_ready, followers.gauges
@@ -282,6 +288,11 @@ def _node_signer(settings: Settings, node_id: str, passphrase: bytes | None) -> 
     if is_new:
         _log.info("node key made", key=signer.verifier.encode())
     return signer
+
+
+def _distrusted(store: Store) -> Distrusted:
+    with store.read_distrusts() as rows:
+        return Distrusted(rows.find())
 
 
 def _ensure_test_entries(ledger: Ledger, store: Store) -> None:

@@ -217,7 +217,9 @@ class Entry:
 
     `canary_of` is the only partner that sees it, of an entry that stands for no media and was
     planted to tell where a list leaked; empty for all others. `opinions` counts those of other
-    partners, where that was asked for.
+    partners, where that was asked for. `is_distrusted` says that it does not match at the node that
+    was asked, because of who contributed it. Of one that `is_erased` nothing is left of its
+    fingerprints and description.
     """
 
     name: str
@@ -231,11 +233,18 @@ class Entry:
     withdraw_reason: str = ""
     canary_of: str = ""
     opinions: "OpinionCounts | None" = None
+    is_distrusted: bool = False
+    is_erased: bool = False
 
     @property
     def list_name(self) -> str:
         """The list the entry is in."""
         return self.name.partition("#")[0]
+
+    @property
+    def sequence(self) -> int:
+        """The place of the record that added it."""
+        return int(self.name.partition("#")[2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,9 +325,13 @@ class OpinionGiven:
     time: datetime
 
 
+ANY_CONTRIBUTOR = "*"
+"""Stands for whoever contributed to a list, where somebody is distrusted."""
+
+
 @dataclass(frozen=True, slots=True)
 class ContributorDistrusted:
-    """Record kind: what a contributor added from a sequence on does not match any more."""
+    """Record kind: what a contributor, or any, added from a sequence on does not match any more."""
 
     contributor: str
     since_sequence: int
@@ -424,6 +437,18 @@ class Distrust:
     create_time: datetime
     place: int | None = None
     undo_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DistrustPreview:
+    """What distrust would do in one list: how many entries that match now would not, those from
+    which sequence on, and whether the list is kept here, so that its followers would do the same.
+    """
+
+    list_name: str
+    entries: int
+    since_sequence: int
+    is_kept_here: bool
 
 
 @dataclass(frozen=True, slots=True)

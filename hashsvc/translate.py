@@ -30,6 +30,7 @@ from hashsvc.model import (
     Evidence,
     Fingerprint,
     HashList,
+    Incident,
     ListKind,
     Match,
     MediaType,
@@ -406,6 +407,8 @@ def entry_to_proto(entry: Entry) -> types_pb2.Entry:
     message.canary_of = entry.canary_of
     if entry.opinions is not None:
         message.opinions.CopyFrom(_counts_to_proto(entry.opinions))
+    message.distrusted = entry.is_distrusted
+    message.erased = entry.is_erased
     return message
 
 
@@ -425,6 +428,32 @@ def entry_from_proto(message: types_pb2.Entry) -> Entry:
         withdraw_reason=message.withdraw_reason,
         canary_of=message.canary_of,
         opinions=_counts_from_proto(message.opinions) if message.HasField("opinions") else None,
+        is_distrusted=message.distrusted,
+        is_erased=message.erased,
+    )
+
+
+def incident_to_proto(incident: Incident) -> list_service_pb2.Incident:
+    """Write an incident."""
+    concluded = incident.conclude_time
+    return list_service_pb2.Incident(
+        list=incident.list_name,
+        incident=incident.incident,
+        title=incident.title,
+        open_time=timestamp(incident.open_time),
+        conclude_time=None if concluded is None else timestamp(concluded),
+    )
+
+
+def incident_from_proto(message: list_service_pb2.Incident) -> Incident:
+    """Read an incident."""
+    is_over = message.HasField("conclude_time")
+    return Incident(
+        list_name=message.list,
+        incident=message.incident,
+        title=message.title,
+        open_time=read_time(message.open_time, "open_time"),
+        conclude_time=read_time(message.conclude_time, "conclude_time") if is_over else None,
     )
 
 

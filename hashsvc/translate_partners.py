@@ -4,7 +4,16 @@ from datetime import datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from hashsvc.model import Credential, CredentialKind, Grant, Partner, Role
+from hashsvc.errors import InvalidRequest
+from hashsvc.model import (
+    Credential,
+    CredentialKind,
+    Distrust,
+    DistrustPreview,
+    Grant,
+    Partner,
+    Role,
+)
 from hashsvc.translate import EnumMap, read_time, timestamp
 from hashsvc.v1 import admin_service_pb2 as pb
 
@@ -81,3 +90,59 @@ def _if_set(
 ) -> datetime | None:
     is_set = any(field.name == name for field, _ in message.ListFields())
     return read_time(getattr(message, name), name) if is_set else None
+
+
+def distrust_to_proto(distrust: Distrust) -> pb.DistrustedEntries:
+    """Write a distrust."""
+    undone = distrust.undo_time
+    return pb.DistrustedEntries(
+        id=distrust.id,
+        list=distrust.list_name,
+        contributor=distrust.contributor,
+        since_sequence=distrust.since_sequence,
+        reason=distrust.reason,
+        place=distrust.place or 0,
+        create_time=timestamp(distrust.create_time),
+        undo_time=None if undone is None else timestamp(undone),
+    )
+
+
+def distrust_from_proto(message: pb.DistrustedEntries) -> Distrust:
+    """Read a distrust."""
+    is_undone = message.HasField("undo_time")
+    return Distrust(
+        id=message.id,
+        list_name=message.list,
+        contributor=message.contributor,
+        since_sequence=message.since_sequence,
+        reason=message.reason,
+        create_time=read_time(message.create_time, "create_time"),
+        place=message.place or None,
+        undo_time=read_time(message.undo_time, "undo_time") if is_undone else None,
+    )
+
+
+def preview_to_proto(preview: DistrustPreview) -> pb.DistrustPreview:
+    """Write what distrust would do in a list."""
+    return pb.DistrustPreview(
+        list=preview.list_name,
+        entries=preview.entries,
+        since_sequence=preview.since_sequence,
+        kept_here=preview.is_kept_here,
+    )
+
+
+def preview_from_proto(message: pb.DistrustPreview) -> DistrustPreview:
+    """Read what distrust would do in a list."""
+    return DistrustPreview(message.list, message.entries, message.since_sequence, message.kept_here)
+
+
+def since_from_proto(message: pb.PreviewDistrustRequest | pb.DistrustRequest) -> datetime:
+    """Read since when, which must be set.
+
+    Raises:
+        InvalidRequest: it is not, or out of range.
+    """
+    if not message.HasField("since"):
+        raise InvalidRequest.of("since", "say since when")
+    return read_time(message.since, "since")

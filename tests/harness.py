@@ -114,6 +114,7 @@ def check_invariants(url: str, scratch: Path, *, min_pdq_quality: int = 50) -> N
         lists = store.get_lists(after="", limit=1_000)
         assert lists == replayed.get_lists(after="", limit=1_000)
         assert _opinions(store) == _opinions(replayed)
+        assert _told(store) == _told(replayed)
         expected = 0
         indexer = Indexer(store, scratch / "no-index", min_pdq_quality=min_pdq_quality)
         indexer.follow()
@@ -173,6 +174,17 @@ def check_checkpoint(store: Store, list_name: str) -> None:
     assert head == Checkpoint(origin(list_name), len(leaves), tree.root())
     edge = RightEdge.read(partial(store.logs.read_tile, list_name), head.size)
     assert edge.root() == head.root
+
+
+def _told(store: Store) -> list[Any]:
+    """What the records that are about no entry say, by list."""
+    one = schema.distrusts
+    columns = (one.c.place, one.c.contributor, one.c.since_sequence, one.c.reason, one.c.undo_time)
+    distrusts = sa.select(schema.lists.c.name, *columns).join_from(one, schema.lists)
+    distrusts = distrusts.where(one.c.place.is_not(None))
+    what = schema.incidents
+    incidents = sa.select(schema.lists.c.name, *what.c[1:]).join_from(what, schema.lists)
+    return [sorted(map(str, _rows(store, query))) for query in (distrusts, incidents)]
 
 
 def _replay(store: Store, into: Store) -> None:

@@ -11,7 +11,17 @@ from hashsvc.config import load
 from tests.processes import hashsvc
 
 ROOT = Path(__file__).resolve().parent.parent
-GROUPS = ("partners", "keys", "certs", "audit", "canaries", "follow")
+GROUPS = (
+    "partners",
+    "keys",
+    "certs",
+    "audit",
+    "canaries",
+    "follow",
+    "distrust",
+    "incidents",
+    "witness",
+)
 README = (ROOT / "README.md").read_text()
 
 

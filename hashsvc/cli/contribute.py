@@ -1,4 +1,4 @@
-"""`hashsvc contribute` and `hashsvc withdraw`."""
+"""`hashsvc contribute`, `hashsvc withdraw` and `hashsvc erase`."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -271,3 +271,29 @@ def withdraw(
                 output.print_json({"entry": entry.name, "withdraw_time": time})
             else:
                 output.say(f"{entry.name} is withdrawn")
+
+
+def erase(
+    entries: Annotated[
+        list[str], typer.Argument(help="Entries, such as acme/known#17.", show_default=False)
+    ],
+    reason: Annotated[str, typer.Option(help="Why, for partners, without what is to be erased.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    server: Server = DEFAULT_SERVER,
+    as_json: Json = False,
+) -> None:
+    """Erase entries for legal reasons, here and at all who follow the list, for good.
+
+    Their hashes and what was said of them are gone; the list's log still verifies. To end matching
+    alone, withdraw them. Backups, and the files of the index, are not reached: see SECURITY.md.
+    """
+    if not yes:
+        what = ", ".join(map(output.visible, entries))
+        typer.confirm(f"Erase {what} for good, on every node?", abort=True, err=True)
+    with options.client(server) as client:
+        for name in entries:
+            entry = client.erase_entry(name, reason)
+            if as_json:
+                output.print_json({"entry": entry.name, "erased": entry.is_erased})
+            else:
+                output.say(f"{entry.name} is erased")

@@ -41,8 +41,8 @@ def export(
 ) -> None:
     """Write the entries of a list that match now, with their hashes, as `contribute` reads them.
 
-    The file appears when it is whole, and only you may read it. Entries that are withdrawn or
-    expired, and canaries that you planted, are left out.
+    The file appears when it is whole, and only you may read it. Entries that are withdrawn, expired
+    or distrusted, and canaries that you planted, are left out.
 
     With --bundle, write the list's signed log instead: it is verified where it is imported. What
     you may not read, and what is not selected, is in it as hashes alone.
@@ -64,7 +64,7 @@ def export(
         written = sum(1 for _ in write(file, kept.those_that_match(found)))
     summary = f"{list_name}: {written:,} entries"
     if kept.left_out:
-        summary += f", {kept.left_out:,} left out (expired, or canaries)"
+        summary += f", {kept.left_out:,} left out (expired, distrusted, or canaries)"
     output.warn(summary)
 
 
@@ -79,7 +79,8 @@ class _Kept:
         now = datetime.now(UTC)
         for entry in entries:
             expires = entry.description.expire_time
-            if entry.canary_of or (expires is not None and expires <= now):
+            is_expired = expires is not None and expires <= now
+            if entry.canary_of or entry.is_distrusted or is_expired:
                 self.left_out += 1
             else:
                 yield entry

@@ -1,4 +1,4 @@
-"""`hashsvc lists` and `hashsvc describe`."""
+"""`hashsvc lists`, `hashsvc describe` and `hashsvc rotate-key`."""
 
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -56,6 +56,20 @@ def describe(
     _show_lists([found], as_json=as_json)
 
 
+def rotate_key(
+    name: Annotated[str, typer.Argument(metavar="LIST", help="The list, such as acme/known.")],
+    server: Server = DEFAULT_SERVER,
+    as_json: Json = False,
+) -> None:
+    """Replace the key that signs a list's checkpoints, as its owner; followers go on."""
+    with options.client(server) as client:
+        found = client.rotate_key(name)
+    if as_json:
+        output.print_json({"list": found.name, "key": found.key, "size": found.size})
+    else:
+        output.say(f"{found.name} is signed by a new key from record {found.size:,} on:", found.key)
+
+
 def _show_lists(found: list[HashList], *, as_json: bool) -> None:
     shown = output.table(
         "list", "kind", "entries", "records", "readers", "purpose", right=("entries", "records")
@@ -83,7 +97,7 @@ def _show_lists(found: list[HashList], *, as_json: bool) -> None:
 
 
 def _show_entries(found: Any, *, as_json: bool) -> None:
-    columns = ("entry", "media", "labels", "basis", "contributor", "added", "opinions", "withdrawn")
+    columns = ("entry", "media", "labels", "basis", "contributor", "added", "opinions", "state", "")
     shown = output.table(*columns)
     for entry in found:
         if as_json:
@@ -110,6 +124,8 @@ def _document(entry: Entry) -> dict[str, Any]:
         "withdraw_time": None if entry.withdraw_time is None else entry.withdraw_time.isoformat(),
         "withdraw_reason": entry.withdraw_reason,
         "opinions": None if entry.opinions is None else asdict(entry.opinions),
+        "distrusted": entry.is_distrusted,
+        "erased": entry.is_erased,
     }
 
 
@@ -123,6 +139,7 @@ def _row(entry: Entry) -> tuple[str, ...]:
         entry.contributor,
         f"{entry.create_time:%Y-%m-%d %H:%M}",
         _opinions(entry),
+        _state(entry),
         entry.withdraw_reason,
     )
 
@@ -133,3 +150,9 @@ def _opinions(entry: Entry) -> str:
     return ", ".join(
         f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count
     )
+
+
+def _state(entry: Entry) -> str:
+    if entry.withdraw_time is not None:
+        return "erased" if entry.is_erased else "withdrawn"
+    return "distrusted" if entry.is_distrusted else "active"

@@ -13,9 +13,11 @@ from hashsvc.cli import (
     check,
     contribute,
     demo,
+    distrust,
     export,
     follow,
     hashing,
+    incidents,
     lists,
     opinions,
     partners,
@@ -41,6 +43,7 @@ app.command("hash")(hashing.hash_files)
 app.command("check")(check.check)
 app.command("contribute")(contribute.contribute)
 app.command("withdraw")(contribute.withdraw)
+app.command("erase")(contribute.erase)
 app.command("export")(export.export)
 app.command("import")(bundles.import_bundle)
 app.command("verify")(verify.verify)
@@ -49,11 +52,14 @@ app.command("lists")(lists.lists)
 app.command("describe")(lists.describe)
 app.command("opinion")(opinions.opinion)
 app.command("opinions")(opinions.opinions)
+app.command("rotate-key")(lists.rotate_key)
 app.command("selftest")(selftest.selftest)
 app.add_typer(partners.partners, name="partners")
 app.add_typer(partners.keys, name="keys")
 app.add_typer(follow.follow, name="follow")
 app.add_typer(witness.witness, name="witness")
+app.add_typer(distrust.distrust, name="distrust")
+app.add_typer(incidents.incidents, name="incidents")
 app.add_typer(canaries.canaries, name="canaries")
 app.add_typer(certs.certs, name="certs")
 app.add_typer(audit.audit, name="audit")

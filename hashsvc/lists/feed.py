@@ -21,7 +21,14 @@ from hashsvc.lists.notes import (
 )
 from hashsvc.lists.replica import proof_hashes
 from hashsvc.lists.tiles import WIDTH, TileNodes
-from hashsvc.model import Description, EntryAdded, EntryAmended, HashList, OpinionGiven
+from hashsvc.model import (
+    Description,
+    EntryAdded,
+    EntryAmended,
+    EntryErased,
+    HashList,
+    OpinionGiven,
+)
 from hashsvc.model_sync import Ahead, Leaf, Selection, Started
 from hashsvc.store.logs import HeldRecord
 from hashsvc.store.projection import KINDS
@@ -289,7 +296,8 @@ class Feed:
         if one.kind == KINDS[EntryAdded]:
             said = _description(one)
             return said is not None and takes(said)
-        if one.about is None:
+        # What was erased is known to nobody here any more, so that it goes to everybody.
+        if one.about is None or one.kind == KINDS[EntryErased]:
             return True
         # Taken by what was said of the entry at any time until then.
         before = self._store.logs.records_at(list_name, [one.about])

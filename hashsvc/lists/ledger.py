@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from hashsvc.config import Limits
 from hashsvc.errors import (
@@ -15,6 +15,7 @@ from hashsvc.errors import (
     PreconditionFailed,
 )
 from hashsvc.lists import canaries, opinions, rules
+from hashsvc.lists.distrusted import Distrusted
 from hashsvc.lists.logs import SignedLogs
 from hashsvc.lists.readers import Readers
 from hashsvc.model import (
@@ -26,8 +27,12 @@ from hashsvc.model import (
     EntryAdded,
     EntryAmended,
     EntryDraft,
+    EntryErased,
     EntryWithdrawn,
     HashList,
+    Incident,
+    IncidentConcluded,
+    IncidentOpened,
     ListDescribed,
     ListKind,
     Opinion,
@@ -40,6 +45,7 @@ from hashsvc.store.store import Store
 from hashsvc.store.transaction import WriteTransaction
 
 _RANDOM = random.SystemRandom()
+_T = TypeVar("_T")
 
 
 class Ledger:
@@ -59,11 +65,13 @@ class Ledger:
         logs: SignedLogs,
         readers: Readers,
         follow: Callable[[], object],
+        distrusted: Distrusted | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._store = store
         self._logs = logs
         self._readers = readers
+        self._distrusted = distrusted or Distrusted()
         self._limits = limits
         self._min_pdq_quality = min_pdq_quality
         self._follow = follow
@@ -183,7 +191,8 @@ class Ledger:
                 results.append([sequences[digest], known is not None, self._is_matchable(draft)])
             if changes:
                 self._logs.append(tx, hash_list, changes, self._now())
-            return {"entries": results, "position": tx.log_size}
+            # The list's name is for `forget_content`.
+            return {"list": list_name, "entries": results, "position": tx.log_size}
 
         answer = self._once(by, request_id, ("add_entries", list_name, *entries), apply)
         added = [AddedEntry(f"{list_name}#{s}", old, can) for s, old, can in answer["entries"]]
@@ -219,7 +228,7 @@ class Ledger:
             )
             rules.check_description(checked, "entry", self._now())
             self._change(tx, list_name, EntryAmended(sequence, description, self._now()))
-            return {"position": tx.log_size}
+            return {"entry": name, "position": tx.log_size}
 
         content = ("amend_entry", name, ",".join(fields), records.encode_description(amendment))
         answer = self._once(by, request_id, content, apply)
@@ -246,6 +255,34 @@ class Ledger:
 
         answer = self._once(by, request_id, ("withdraw_entry", name, reason), apply)
         return self._get_entry(list_name, sequence, viewer), answer["position"]
+
+    def erase_entry(
+        self, name: str, reason: str, *, request_id: str, by: str = ""
+    ) -> tuple[Entry, int]:
+        """Erase an entry for legal reasons; return what is left of it, and the log position.
+
+        Erasing again changes nothing. The saved index may hold the bare value, without its name,
+        until the part of its files that it is in is written anew: they are made of the log when
+        they are missing at a start. So may free space of a PostgreSQL database, until its VACUUM.
+
+        Raises:
+            InvalidRequest: the reason is missing or too long.
+            NotFound: there is no such entry.
+            PreconditionFailed: the list is kept elsewhere.
+        """
+        list_name, sequence = rules.check_entry_name(name, "name")
+        _check_not_reserved(list_name, "name", builtin=False)
+        rules.check_text(reason, "reason", required=True)
+
+        def apply(tx: WriteTransaction) -> Any:
+            entry = rules.existing_entry(tx.get_entry(list_name, sequence, None), name)
+            if not entry.is_erased:
+                self._change(tx, list_name, EntryErased(sequence, reason, self._now()))
+                tx.forget_content(list_name, sequence)
+            return {"position": tx.log_size}
+
+        answer = self._once(by, request_id, ("erase_entry", name, reason), apply)
+        return self._get_entry(list_name, sequence, None), answer["position"]
 
     def plant_canaries(
         self, list_name: str, partner: str, count: int, *, request_id: str, by: str = ""
@@ -320,10 +357,66 @@ class Ledger:
             return {"time": time.isoformat(), "position": tx.log_size}
 
         content = ("give_opinion", partner, entry, opinion, reason)
-        answer = self._once(by, request_id, content, apply)
-        self._learn(feedback_of(partner))
+        answer = self._once(by, request_id, content, apply, list_name=feedback_of(partner))
         time = datetime.fromisoformat(answer["time"])
         return Opinion(entry, partner, opinion, reason, time), answer["position"]
+
+    def open_incident(
+        self, list_name: str, incident: str, title: str, *, request_id: str, by: str = ""
+    ) -> tuple[Incident, int]:
+        """Open an incident in a list, or open it again; return it and the log position.
+
+        Raises:
+            InvalidRequest: its name or the title is malformed.
+            NotFound: there is no such list.
+            AlreadyExists: it is open.
+            PreconditionFailed: the list is kept elsewhere.
+        """
+        self._check_incident(list_name, incident)
+        rules.check_text(title, "title")
+
+        def apply(tx: WriteTransaction) -> Any:
+            found = tx.get_incident(list_name, incident)
+            if found is not None and found.conclude_time is None:
+                raise AlreadyExists(
+                    f"the incident {incident} is open in {list_name} already",
+                    reason="INCIDENT_ALREADY_OPEN",
+                    metadata={"list": list_name},
+                )
+            self._change(tx, list_name, IncidentOpened(incident, title, self._now()))
+            return {"position": tx.log_size}
+
+        answer = self._once(by, request_id, ("open_incident", list_name, incident, title), apply)
+        return self._get_incident(list_name, incident), answer["position"]
+
+    def conclude_incident(
+        self, list_name: str, incident: str, *, request_id: str, by: str = ""
+    ) -> tuple[Incident, int]:
+        """Conclude an incident in a list; return it and the log position.
+
+        Raises:
+            InvalidRequest: its name is malformed.
+            NotFound: there is no such list, or no such incident in it.
+            PreconditionFailed: it is concluded, or the list is kept elsewhere.
+        """
+        self._check_incident(list_name, incident)
+
+        def apply(tx: WriteTransaction) -> Any:
+            hash_list = rules.existing_list(tx.get_list(list_name), list_name)
+            found = rules.existing_incident(
+                tx.get_incident(list_name, incident), list_name, incident
+            )
+            if found.conclude_time is not None:
+                raise PreconditionFailed(
+                    f"the incident {incident} is concluded in {list_name} already",
+                    reason="INCIDENT_CONCLUDED",
+                    metadata={"list": list_name},
+                )
+            self._append(tx, hash_list, IncidentConcluded(incident, self._now()))
+            return {"position": tx.log_size}
+
+        answer = self._once(by, request_id, ("conclude_incident", list_name, incident), apply)
+        return self._get_incident(list_name, incident), answer["position"]
 
     def rotate_key(self, list_name: str, *, request_id: str, by: str = "") -> tuple[HashList, int]:
         """Replace the key that signs a list's checkpoints; return the list and the log position.
@@ -349,11 +442,24 @@ class Ledger:
 
     def take_in(self, list_name: str, apply: Callable[[WriteTransaction], None]) -> None:
         """Apply what was verified of a list that is kept elsewhere, in one transaction."""
+        self.change(apply, list_name=list_name)
+
+    def change(self, apply: Callable[[WriteTransaction], _T], *, list_name: str = "") -> _T:
+        """Apply a change to any lists in one transaction; return what `apply` returned.
+
+        `list_name` is a list of which what it says of itself may have changed.
+        """
         with self._lock:
-            with self._store.write() as tx:
-                apply(tx)
-            self._learn(list_name)
+            try:
+                with self._store.write() as tx:
+                    answer = apply(tx)
+            except BaseException:
+                self._logs.forget()
+                raise
+            # Durable from here; a crash before the index follows is made good at the next start.
+            self._learn(tx, list_name)
             self._follow()
+        return answer
 
     def _once(
         self,
@@ -372,29 +478,22 @@ class Ledger:
         # One partner's ids never meet another's.
         key = f"{by}/{request_id}" if by else request_id
         digest = _content_digest(content)
-        with self._lock:
-            try:
-                with self._store.write() as tx:
-                    earlier = tx.find_answer(key)
-                    if earlier is None:
-                        answer = apply(tx)
-                        tx.save_answer(key, digest, answer, self._now())
-                    elif earlier[0] == digest:
-                        answer = earlier[1]
-                    else:
-                        raise InvalidRequest.of(
-                            "request_id",
-                            "was used before for a different request",
-                            reason="REQUEST_ID_REUSED",
-                        )
-            except BaseException:
-                self._logs.forget()
-                raise
-            # Durable from here; a crash before the index follows is made good at the next start.
-            if list_name:
-                self._learn(list_name)
-            self._follow()
-        return answer
+
+        def once(tx: WriteTransaction) -> Any:
+            earlier = tx.find_answer(key)
+            if earlier is None:
+                answer = apply(tx)
+                tx.save_answer(key, digest, answer, self._now())
+                return answer
+            if earlier[0] != digest:
+                raise InvalidRequest.of(
+                    "request_id",
+                    "was used before for a different request",
+                    reason="REQUEST_ID_REUSED",
+                )
+            return earlier[1]
+
+        return self.change(once, list_name=list_name)
 
     def _check_size(self, drafts: Sequence[EntryDraft]) -> None:
         if not drafts:
@@ -415,12 +514,25 @@ class Ledger:
     def _append(self, tx: WriteTransaction, hash_list: HashList, change: Change) -> None:
         self._logs.append(tx, hash_list, [(change, records.encode(change))], change.time)
 
-    def _learn(self, name: str) -> None:
-        """Keep who reads a list now, before those who follow it are woken."""
-        self._readers.learn(self._list(name))
+    def _learn(self, tx: WriteTransaction, list_name: str) -> None:
+        """Keep who reads a list and who is distrusted now, before anybody is woken or matched."""
+        if list_name:
+            self._readers.learn(self._list(list_name))
+        if tx.changes_trust:
+            with self._store.read_distrusts() as rows:
+                self._distrusted.learn(rows.find())
 
     def _list(self, name: str) -> HashList:
         return rules.existing_list(self._store.get_list(name), name)
+
+    def _check_incident(self, list_name: str, incident: str) -> None:
+        rules.check_list_name(list_name, "list")
+        _check_not_reserved(list_name, "list", builtin=False)
+        rules.check_incident(incident, "incident")
+
+    def _get_incident(self, list_name: str, incident: str) -> Incident:
+        found = self._store.get_incident(list_name, incident)
+        return rules.existing_incident(found, list_name, incident)
 
     def _get_entry(self, list_name: str, sequence: int, viewer: str | None) -> Entry:
         entry = self._store.get_entry(list_name, sequence, viewer)

@@ -12,6 +12,7 @@ from hashsvc.errors import (
     Violation,
 )
 from hashsvc.model import (
+    ANY_CONTRIBUTOR,
     EVERYONE,
     Algorithm,
     Change,
@@ -25,6 +26,7 @@ from hashsvc.model import (
     EntryWithdrawn,
     Fingerprint,
     HashList,
+    Incident,
     IncidentConcluded,
     IncidentOpened,
     KeyRotated,
@@ -178,6 +180,18 @@ def check_text(text: str, field: str, *, required: bool = False) -> None:
     _raise(violations)
 
 
+def check_incident(incident: str, field: str) -> None:
+    """Refuse a name of an incident that is missing or too long.
+
+    Raises:
+        InvalidRequest: it is so.
+    """
+    violations = list(_text(incident, field, MAX_ENTITY))
+    if not incident.strip():
+        violations.append(Violation(field, "name the incident"))
+    _raise(violations)
+
+
 def check_readers(readers: Sequence[str], field: str) -> tuple[str, ...]:
     """Return the readers of a list, sorted and each once; none named means everyone.
 
@@ -281,6 +295,21 @@ def active_entry(entry: Entry | None, name: str) -> Entry:
     return entry
 
 
+def existing_incident(found: Incident | None, list_name: str, incident: str) -> Incident:
+    """Return the incident that was looked up.
+
+    Raises:
+        NotFound: there is none of that name.
+    """
+    if found is None:
+        raise NotFound(
+            f"there is no incident {incident} in {list_name}: open it first",
+            reason="INCIDENT_NOT_FOUND",
+            metadata={"list": list_name},
+        )
+    return found
+
+
 def check_drafts(drafts: Sequence[EntryDraft], now: datetime) -> None:
     """Refuse a batch in which any entry breaks a rule.
 
@@ -357,7 +386,8 @@ def _holds(change: Change, place: int) -> Iterator[bool]:
         case OpinionGiven(entry=entry, reason=reason):
             yield bool(_ENTRY_NAME.fullmatch(entry)) and _is_text(reason)
         case ContributorDistrusted(contributor=contributor, since_sequence=since, reason=reason):
-            yield is_name_part(contributor) and 0 <= since < 1 << 62 and _is_text(reason)
+            yield is_name_part(contributor) or contributor == ANY_CONTRIBUTOR
+            yield 0 <= since < 1 << 62 and _is_text(reason)
         case TrustRestored(place=undone, reason=reason):
             yield 0 < undone < place and _is_text(reason)
         case IncidentOpened(incident=incident, title=title):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from hashsvc.config import Limits, Matching, Policy
 from hashsvc.lists import rules
+from hashsvc.lists.distrusted import Distrusted
 from hashsvc.lists.indexer import Indexer, Place
 from hashsvc.matching import policy as policies
 from hashsvc.model import (
@@ -100,6 +101,7 @@ class Matcher:
         matching: Matching,
         policy: Policy,
         limits: Limits,
+        distrusted: Distrusted | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._store = store
@@ -107,6 +109,7 @@ class Matcher:
         self._matching = matching
         self._policy = policy
         self._max_matches = limits.max_matches
+        self._distrusted = distrusted or Distrusted()
         self._revisions = Revisions(store.node_id)
         self._now = now
 
@@ -223,15 +226,18 @@ class Matcher:
             ids = ranked[start : start + _ENTRIES_PER_READ]
             known = self._store.known_entries(ids)
             for entry_id in ids:
-                if entry_id in known and not self._is_expired(known[entry_id]):
+                if entry_id in known and self._counts(known[entry_id]):
                     yield (
                         known[entry_id],
                         self._match(query, known[entry_id], hits[entry_id], frames),
                     )
 
-    def _is_expired(self, known: KnownEntry) -> bool:
+    def _counts(self, known: KnownEntry) -> bool:
+        """Tell whether an entry has neither expired nor is distrusted."""
         expire_time = known.entry.description.expire_time
-        return expire_time is not None and expire_time <= self._now()
+        if expire_time is not None and expire_time <= self._now():
+            return False
+        return not self._distrusted.covers(known.entry)
 
     def _match(
         self, query: Query, known: KnownEntry, hits: Sequence[_Hit], frames: Sequence[Fingerprint]

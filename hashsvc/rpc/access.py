@@ -41,6 +41,11 @@ NEEDS: dict[str, Role | str] = {
     # Of its owner or an administrator: `check_owns`.
     f"{_LISTS}/UpdateList": ANY_PARTNER,
     f"{_LISTS}/PlantCanaries": ANY_PARTNER,
+    f"{_LISTS}/RotateKey": ANY_PARTNER,
+    f"{_LISTS}/EraseEntry": ANY_PARTNER,
+    # Of these, or of who contributes to it: `check_may_open_incidents`.
+    f"{_LISTS}/OpenIncident": ANY_PARTNER,
+    f"{_LISTS}/ConcludeIncident": ANY_PARTNER,
     # Of the lists that the caller may see: `may_see`.
     f"{_LISTS}/GetList": ANY_PARTNER,
     f"{_LISTS}/ListLists": ANY_PARTNER,
@@ -48,6 +53,7 @@ NEEDS: dict[str, Role | str] = {
     f"{_LISTS}/ListEntries": ANY_PARTNER,
     # Of those, the opinions that it may read: `may_read_opinions`.
     f"{_LISTS}/ListOpinions": ANY_PARTNER,
+    f"{_LISTS}/ListIncidents": ANY_PARTNER,
     f"{_SYNC}/Follow": ANY_PARTNER,
     f"{_SYNC}/GetInclusionProof": ANY_PARTNER,
     # Of those, and of the lists that it witnesses: `check_may_witness`.
@@ -60,6 +66,10 @@ NEEDS: dict[str, Role | str] = {
     f"{_ADMIN}/ListSubscriptions": Role.ADMIN,
     f"{_ADMIN}/AcceptAlarms": Role.ADMIN,
     f"{_ADMIN}/ImportBundle": Role.ADMIN,
+    f"{_ADMIN}/PreviewDistrust": Role.ADMIN,
+    f"{_ADMIN}/Distrust": Role.ADMIN,
+    f"{_ADMIN}/RestoreTrust": Role.ADMIN,
+    f"{_ADMIN}/ListDistrusts": Role.ADMIN,
     f"{_ADMIN}/CreatePartner": Role.ADMIN,
     f"{_ADMIN}/UpdatePartner": Role.ADMIN,
     f"{_ADMIN}/ListPartners": Role.ADMIN,
@@ -75,10 +85,13 @@ AUDITED = frozenset(
         *(f"{_LISTS}/{name}" for name in ("CreateList", "AddEntries", "AmendEntry")),
         *(f"{_LISTS}/{name}" for name in ("WithdrawEntry", "UpdateList", "PlantCanaries")),
         f"{_LISTS}/GiveOpinion",
+        *(f"{_LISTS}/{name}" for name in ("RotateKey", "EraseEntry")),
+        *(f"{_LISTS}/{name}" for name in ("OpenIncident", "ConcludeIncident")),
         *(f"{_ADMIN}/{name}" for name in ("CreatePartner", "UpdatePartner", "CreateApiKey")),
         *(f"{_ADMIN}/{name}" for name in ("AddCertificate", "RevokeCredential")),
         *(f"{_ADMIN}/{name}" for name in ("PutSubscription", "DeleteSubscription")),
         *(f"{_ADMIN}/{name}" for name in ("AcceptAlarms", "ImportBundle")),
+        *(f"{_ADMIN}/{name}" for name in ("Distrust", "RestoreTrust")),
         f"{_SYNC}/AddCosignature",
     }
 )
@@ -255,6 +268,18 @@ def check_owns(list_name: str) -> None:
         f"only {list_name.partition('/')[0]}, who owns {list_name}, and administrators may",
         metadata={"list": list_name},
     )
+
+
+def check_may_open_incidents(list_name: str) -> None:
+    """Refuse a caller that neither owns a list, nor administers the node, nor contributes to it.
+
+    Raises:
+        PermissionDenied: it may see the list.
+        NotFound: it may not even know whether there is such a list.
+    """
+    note(list=list_name)
+    if viewer(list_name) is not None:
+        check_may_contribute(list_name)
 
 
 def viewer(list_name: str) -> str | None:

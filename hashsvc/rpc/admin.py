@@ -5,14 +5,17 @@ from typing import Any
 
 import grpc.aio
 
+from hashsvc import model, translate_sync
 from hashsvc import translate_partners as translate
-from hashsvc import translate_sync
 from hashsvc.access.audit import AuditLog
 from hashsvc.access.directory import Directory, read_grant
 from hashsvc.errors import InvalidRequest
+from hashsvc.lists.trust import Trust
+from hashsvc.model import ANY_CONTRIBUTOR
 from hashsvc.model_sync import FollowMessage
 from hashsvc.rpc import access
 from hashsvc.rpc.threads import Threads
+from hashsvc.store.store import Store
 from hashsvc.sync.followers import Followers
 from hashsvc.tokens import page_token, read_page_number
 from hashsvc.v1 import admin_service_pb2 as pb
@@ -21,7 +24,7 @@ from hashsvc.v1.admin_service_pb2_grpc import AdminServiceServicer
 Context = grpc.aio.ServicerContext[Any, Any]
 
 _CHANGEABLE = ("name", "grants", "suspended")
-_MOST_RECORDS = 1_000
+_MOST_RECORDS, _DEFAULT_PAGE = 1_000, 100
 # Characters of a caller's text that the audit log takes.
 _NOTED = 100
 
@@ -30,11 +33,19 @@ class AdminServicer(AdminServiceServicer):
     """Reads requests, asks the directory, writes answers."""
 
     def __init__(
-        self, directory: Directory, audit: AuditLog, followers: Followers, threads: Threads
+        self,
+        directory: Directory,
+        audit: AuditLog,
+        followers: Followers,
+        trust: Trust,
+        store: Store,
+        threads: Threads,
     ) -> None:
         self._directory = directory
         self._audit = audit
         self._followers = followers
+        self._trust = trust
+        self._store = store
         self._threads = threads
 
     async def CreatePartner(
@@ -202,6 +213,98 @@ class AdminServicer(AdminServiceServicer):
         access.note(key=found.status.subscription.key, added=str(found.added))
         return translate_sync.imported_to_proto(found)
 
+    async def PreviewDistrust(
+        self, request: pb.PreviewDistrustRequest, context: Context
+    ) -> pb.PreviewDistrustResponse:
+        """Say what distrusting a partner would do."""
+        since = translate.since_from_proto(request)
+        found, plan = await self._threads.read(
+            self._trust.preview, request.partner, since, request.list
+        )
+        return pb.PreviewDistrustResponse(lists=map(translate.preview_to_proto, found), plan=plan)
+
+    async def Distrust(self, request: pb.DistrustRequest, context: Context) -> pb.DistrustResponse:
+        """Distrust a partner as it was previewed."""
+        partner, since = request.partner, translate.since_from_proto(request)
+        access.note(
+            partner=partner[:_NOTED],
+            since=since.isoformat(),
+            list=request.list[:_NOTED],
+            reason=request.reason[:_NOTED],
+            suspend=str(request.suspend),
+        )
+        if request.suspend:
+            self._check_can_suspend(partner)
+
+        def carry_out() -> tuple[list[model.Distrust], int]:
+            done = self._trust.distrust(request.plan, partner, since, request.list, request.reason)
+            if request.suspend:
+                self._directory.change_partner(partner, is_suspended=True)
+            return done
+
+        # In one piece, so that a caller that goes away leaves nothing half done.
+        found, entries = await self._threads.write(carry_out)
+        access.note(distrusts=_ids(found), lists=str(len(found)), entries=str(entries))
+        return pb.DistrustResponse(distrusts=map(translate.distrust_to_proto, found))
+
+    async def RestoreTrust(
+        self, request: pb.RestoreTrustRequest, context: Context
+    ) -> pb.RestoreTrustResponse:
+        """Undo distrust."""
+        partner = request.partner
+        access.note(partner=partner[:_NOTED], reason=request.reason[:_NOTED])
+        if request.id < 0:
+            raise InvalidRequest.of("id", "is negative")
+
+        def carry_out() -> list[model.Distrust]:
+            if request.resume:
+                who = partner or self._trust.contributor(request.id)
+                self._check_can_suspend(who)
+            done = self._trust.restore(request.id, partner, request.reason)
+            if request.resume:
+                self._directory.change_partner(who, is_suspended=False)
+            return done
+
+        found = await self._threads.write(carry_out)
+        access.note(distrusts=_ids(found), lists=str(len(found)), resume=str(request.resume))
+        return pb.RestoreTrustResponse(distrusts=map(translate.distrust_to_proto, found))
+
+    async def ListDistrusts(
+        self, request: pb.ListDistrustsRequest, context: Context
+    ) -> pb.ListDistrustsResponse:
+        """List distrust."""
+        if request.page_size < 0:
+            raise InvalidRequest.of("page_size", "is negative")
+        after = read_page_number("distrusts", request.page_token)
+        size = min(request.page_size or _DEFAULT_PAGE, _MOST_RECORDS)
+        found = await self._threads.read(self._distrusts, request, after, size + 1)
+        more = page_token("distrusts", str(found[size - 1].id)) if len(found) > size else ""
+        return pb.ListDistrustsResponse(
+            distrusts=map(translate.distrust_to_proto, found[:size]), next_page_token=more
+        )
+
+    def _distrusts(
+        self, request: pb.ListDistrustsRequest, after: int, limit: int
+    ) -> list[model.Distrust]:
+        with self._store.read_distrusts() as rows:
+            return rows.find(
+                contributor=request.partner,
+                after=after,
+                limit=limit,
+                with_undone=request.show_undone,
+            )
+
+    def _check_can_suspend(self, partner: str) -> None:
+        """Refuse a partner that this node does not know.
+
+        Raises:
+            InvalidRequest: it stands for any contributor.
+            NotFound: there is none of that id.
+        """
+        if partner == ANY_CONTRIBUTOR:
+            raise InvalidRequest.of("partner", "name the one to suspend or resume")
+        self._directory.partner(partner)
+
 
 async def _messages(
     requests: AsyncIterator[pb.ImportBundleRequest],
@@ -213,3 +316,7 @@ async def _messages(
         found = translate_sync.message_from_proto(request.message)
         if found is not None:
             yield found
+
+
+def _ids(found: list[model.Distrust]) -> str:
+    return ",".join(str(one.id) for one in found)[:_NOTED]

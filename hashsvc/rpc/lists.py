@@ -10,6 +10,7 @@ import grpc.aio
 from hashsvc import translate
 from hashsvc.errors import HashsvcError, InvalidRequest
 from hashsvc.lists import rules
+from hashsvc.lists.distrusted import Distrusted
 from hashsvc.lists.ledger import Ledger
 from hashsvc.model import Entry, EntryDraft, HashList, OpinionCounts
 from hashsvc.rpc import access
@@ -33,16 +34,24 @@ _AMENDABLE = ("labels", "entities", "basis", "severity", "incident", "expire_tim
 _CHANGEABLE = ("purpose", "readers", "names_contributors")
 _FEW = 500
 _DEFAULT_PAGE, _LARGEST_PAGE = 100, 1_000
+# Characters of a caller's text that the audit log takes.
+_NOTED = 100
 
 
 class ListServicer(ListServiceServicer):
     """Reads requests, asks the ledger or the store, writes answers."""
 
     def __init__(
-        self, ledger: Ledger, store: Store, threads: Threads, revisions: Revisions
+        self,
+        ledger: Ledger,
+        store: Store,
+        distrusted: Distrusted,
+        threads: Threads,
+        revisions: Revisions,
     ) -> None:
         self._ledger = ledger
         self._store = store
+        self._distrusted = distrusted
         self._threads = threads
         self._revisions = revisions
 
@@ -85,6 +94,21 @@ class ListServicer(ListServiceServicer):
         )
         revision = self._revisions.token(position)
         return pb.UpdateListResponse(list=translate.list_to_proto(hash_list), revision=revision)
+
+    async def RotateKey(
+        self, request: pb.RotateKeyRequest, context: Context
+    ) -> pb.RotateKeyResponse:
+        """Replace a list's key."""
+        access.check_owns(rules.check_list_name(request.list, "list"))
+        hash_list, position = await self._threads.write(
+            self._ledger.rotate_key,
+            request.list,
+            request_id=request.request_id,
+            by=access.sender(),
+        )
+        access.note(key=hash_list.key)
+        revision = self._revisions.token(position)
+        return pb.RotateKeyResponse(list=translate.list_to_proto(hash_list), revision=revision)
 
     async def GetList(self, request: pb.GetListRequest, context: Context) -> pb.GetListResponse:
         """Get a list."""
@@ -142,7 +166,7 @@ class ListServicer(ListServiceServicer):
             viewer=access.viewer(list_name),
         )
         revision = self._revisions.token(position)
-        return pb.AmendEntryResponse(entry=translate.entry_to_proto(entry), revision=revision)
+        return pb.AmendEntryResponse(entry=self._to_proto(entry), revision=revision)
 
     async def WithdrawEntry(
         self, request: pb.WithdrawEntryRequest, context: Context
@@ -160,7 +184,24 @@ class ListServicer(ListServiceServicer):
             viewer=access.viewer(list_name),
         )
         revision = self._revisions.token(position)
-        return pb.WithdrawEntryResponse(entry=translate.entry_to_proto(entry), revision=revision)
+        return pb.WithdrawEntryResponse(entry=self._to_proto(entry), revision=revision)
+
+    async def EraseEntry(
+        self, request: pb.EraseEntryRequest, context: Context
+    ) -> pb.EraseEntryResponse:
+        """Erase an entry."""
+        list_name, _ = rules.check_entry_name(request.name, "name")
+        access.check_owns(list_name)
+        access.note(entry=request.name)
+        entry, position = await self._threads.write(
+            self._ledger.erase_entry,
+            request.name,
+            request.reason,
+            request_id=request.request_id,
+            by=access.sender(),
+        )
+        revision = self._revisions.token(position)
+        return pb.EraseEntryResponse(entry=self._to_proto(entry), revision=revision)
 
     async def PlantCanaries(
         self, request: pb.PlantCanariesRequest, context: Context
@@ -179,6 +220,58 @@ class ListServicer(ListServiceServicer):
         revision = self._revisions.token(position)
         return pb.PlantCanariesResponse(entries=names, revision=revision)
 
+    async def OpenIncident(
+        self, request: pb.OpenIncidentRequest, context: Context
+    ) -> pb.OpenIncidentResponse:
+        """Open an incident."""
+        access.check_may_open_incidents(rules.check_list_name(request.list, "list"))
+        access.note(incident=request.incident[:_NOTED])
+        incident, position = await self._threads.write(
+            self._ledger.open_incident,
+            request.list,
+            request.incident,
+            request.title,
+            request_id=request.request_id,
+            by=access.sender(),
+        )
+        message = translate.incident_to_proto(incident)
+        return pb.OpenIncidentResponse(incident=message, revision=self._revisions.token(position))
+
+    async def ConcludeIncident(
+        self, request: pb.ConcludeIncidentRequest, context: Context
+    ) -> pb.ConcludeIncidentResponse:
+        """Conclude an incident."""
+        access.check_may_open_incidents(rules.check_list_name(request.list, "list"))
+        access.note(incident=request.incident[:_NOTED])
+        incident, position = await self._threads.write(
+            self._ledger.conclude_incident,
+            request.list,
+            request.incident,
+            request_id=request.request_id,
+            by=access.sender(),
+        )
+        message = translate.incident_to_proto(incident)
+        revision = self._revisions.token(position)
+        return pb.ConcludeIncidentResponse(incident=message, revision=revision)
+
+    async def ListIncidents(
+        self, request: pb.ListIncidentsRequest, context: Context
+    ) -> pb.ListIncidentsResponse:
+        """List the incidents of a list."""
+        name = rules.check_list_name(request.list, "list")
+        access.check_may_see(name)
+        scope = f"incidents/{name}"
+        after = read_page_token(scope, request.page_token)
+        size = _page_size(request.page_size)
+        revision = await self._revision()
+        await self._get_list(name)
+        found = await self._threads.read(self._store.get_incidents, name, after, size + 1)
+        return pb.ListIncidentsResponse(
+            incidents=map(translate.incident_to_proto, found[:size]),
+            next_page_token=page_token(scope, found[size - 1].incident) if found[size:] else "",
+            revision=revision,
+        )
+
     async def GetEntry(self, request: pb.GetEntryRequest, context: Context) -> pb.GetEntryResponse:
         """Get an entry."""
         list_name, sequence = rules.check_entry_name(request.name, "name")
@@ -188,7 +281,7 @@ class ListServicer(ListServiceServicer):
         found = await self._threads.read(self._store.get_entry, list_name, sequence, viewer)
         entry = rules.existing_entry(found, request.name)
         (entry,) = await self._threads.read(self._with_counts, [entry], access.may_count())
-        return pb.GetEntryResponse(entry=translate.entry_to_proto(entry), revision=revision)
+        return pb.GetEntryResponse(entry=self._to_proto(entry), revision=revision)
 
     async def ListEntries(
         self, request: pb.ListEntriesRequest, context: Context
@@ -310,7 +403,10 @@ class ListServicer(ListServiceServicer):
     ) -> tuple[list[Entry], list[types_pb2.Entry]]:
         # In one thread: a thousand messages would hold up the event loop for tens of milliseconds.
         entries = self._with_counts(self._store.get_entries(name, **options), may_count)
-        return entries, [translate.entry_to_proto(entry) for entry in entries]
+        return entries, [self._to_proto(entry) for entry in entries]
+
+    def _to_proto(self, entry: Entry) -> types_pb2.Entry:
+        return translate.entry_to_proto(self._distrusted.marked(entry))
 
     def _with_counts(
         self, entries: Sequence[Entry], may_count: Callable[[str], bool] | None

@@ -16,6 +16,7 @@ from hashsvc.model import (
     Entry,
     Fingerprint,
     HashList,
+    Incident,
     ListKind,
     MediaType,
 )
@@ -107,6 +108,28 @@ def to_entry(
         withdraw_time=None if row.withdraw_time is None else to_time(row.withdraw_time),
         withdraw_reason=row.withdraw_reason,
         canary_of=row.canary_of if viewer is None and row.canary_of else "",
+        is_erased=not row.fingerprint_digest,
+    )
+
+
+def get_incident(connection: sa.Connection, list_name: str, incident: str) -> Incident | None:
+    """Return an incident of a list."""
+    one = schema.incidents
+    query = sa.select(one).join(schema.lists, schema.lists.c.id == one.c.list_id)
+    query = query.where(schema.lists.c.name == list_name, one.c.incident == incident)
+    row = connection.execute(query).first()
+    return None if row is None else to_incident(list_name, row)
+
+
+def to_incident(list_name: str, row: Any) -> Incident:
+    """Return an incident."""
+    concluded = row.conclude_time
+    return Incident(
+        list_name,
+        row.incident,
+        row.title,
+        to_time(row.open_time),
+        None if concluded is None else to_time(concluded),
     )
 
 

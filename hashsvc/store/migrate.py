@@ -1,10 +1,12 @@
 """Opens a database: connection settings, and the schema brought to this version."""
 
 import secrets
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -13,7 +15,10 @@ from alembic.script import ScriptDirectory
 from hashsvc.errors import StoreError
 from hashsvc.store import schema
 
+_log = structlog.get_logger()
+
 _BUSY_TIMEOUT_MS = 10_000
+_DRAIN_TIMEOUT_MS = 1_000
 
 
 def open_engine(url: str) -> sa.Engine:
@@ -40,6 +45,31 @@ def open_engine(url: str) -> sa.Engine:
     return engine
 
 
+def drain_journal(engine: sa.Engine) -> None:
+    """Empty SQLite's journal of pages as they were before; of other databases nothing is asked.
+
+    It is told where somebody reads for so long that it cannot be done now; the next one then does.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    # Not in a transaction, which engine.begin() would begin.
+    connection = engine.raw_connection()
+    try:
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {_DRAIN_TIMEOUT_MS}")
+        is_busy = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+        cursor.close()
+        because = "somebody reads an older state for long" if is_busy else ""
+    except sqlite3.Error as error:
+        # The transaction before it has committed, and counts.
+        because = str(error)
+    finally:
+        connection.close()
+    if because:
+        _log.warning("journal not drained", because=because)
+
+
 def _set_up_sqlite(connection: Any, _record: object) -> None:
     # Transactions are begun by _begin_sqlite, not by the driver's guess.
     connection.isolation_level = None
@@ -49,6 +79,8 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:
     # FULL: a commit that returned survives a power cut, not only a crash of this process.
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
+    # What is deleted is overwritten: entries may have to be erased for legal reasons.
+    cursor.execute("PRAGMA secure_delete = ON")
     cursor.close()
 
 

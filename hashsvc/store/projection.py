@@ -92,6 +92,7 @@ class Projection:
         self._urgent: set[int] = set()
         self._open: dict[str, bool] = {}
         self.active_change = 0
+        self.changes_trust = self.erases = False
 
     def add(self, record: Record) -> None:
         """Take one record in."""
@@ -178,6 +179,8 @@ class Projection:
         """Keep what a record says that is about no entry."""
         list_id = {"list_id": self._list_id}
         match change:
+            case ListDescribed() if self._later(place, ListDescribed):
+                pass
             case ListDescribed():
                 this = schema.lists.c.id == self._list_id
                 query = sa.update(schema.lists).where(this).values(described_columns(change))
@@ -188,39 +191,82 @@ class Projection:
             case OpinionGiven() if self._holds_opinions:
                 self._note_opinion(place, change)
             case ContributorDistrusted():
-                values = list_id | {
-                    "place": place,
-                    "contributor": change.contributor,
-                    "since_sequence": change.since_sequence,
-                    "reason": change.reason,
-                    "create_time": to_us(change.time),
-                    "undo_time": None,
-                }
-                self._connection.execute(sa.insert(schema.distrusts).values(values))
+                self._urgent.add(place)
+                self._note_distrust(place, change)
             case TrustRestored(place=undone):
+                self._urgent.add(place)
+                self.changes_trust = True
                 one = schema.distrusts
                 this = sa.and_(one.c.list_id == self._list_id, one.c.place == undone)
                 undo = {"undo_time": to_us(change.time)}
                 self._connection.execute(sa.update(one).where(this).values(undo))
-            case IncidentOpened(title=title):
+            case IncidentOpened():
                 self._urgent.add(place)
-                times = {"open_time": to_us(change.time), "conclude_time": None}
-                self._note_incident(place, change.incident, {"title": title} | times)
+                self._note_opened(place, change)
             case IncidentConcluded():
-                end = {"conclude_time": to_us(change.time)}
-                self._note_incident(place, change.incident, end)
+                self._note_concluded(place, change)
 
-    def _note_incident(self, place: int, incident: str, values: dict[str, Any]) -> None:
-        """Keep what the latest record about an incident says; one that nobody opened is none."""
+    def _later(self, place: int, *kinds: type[Change]) -> list[Change]:
+        """Return the records of some kinds behind a place that came before it, in order."""
+        log = schema.records
+        # Nearly always none: what comes in order is the last.
+        query = sa.select(log.c.body).where(
+            log.c.list_id == self._list_id,
+            log.c.list_position > place,
+            log.c.kind.in_([KINDS[kind] for kind in kinds]),
+        )
+        rows = self._connection.execute(query.order_by(log.c.list_position))
+        return [records.decode(body) for body in rows.scalars()]
+
+    def _note_opened(self, place: int, change: IncidentOpened) -> None:
+        later = self._later_of(place, change.incident)
+        if any(isinstance(one, IncidentOpened) for one in later):
+            return
+        concluded = to_us(later[-1].time) if later else None
+        values = {
+            "title": change.title,
+            "open_time": to_us(change.time),
+            "conclude_time": concluded,
+        }
+        self._open[change.incident] = concluded is None
+        key = {"list_id": self._list_id, "incident": change.incident}
+        put(self._connection, schema.incidents, key, values)
+
+    def _note_concluded(self, place: int, change: IncidentConcluded) -> None:
+        if self._later_of(place, change.incident):
+            return
+        self._open[change.incident] = False
         one = schema.incidents
-        this = sa.and_(one.c.list_id == self._list_id, one.c.incident == incident)
-        before = self._connection.execute(sa.select(one.c.place).where(this)).scalar()
-        self._open.pop(incident, None)
-        if before is None and "open_time" in values:
-            row = values | {"list_id": self._list_id, "incident": incident, "place": place}
-            self._connection.execute(sa.insert(one).values(row))
-        elif before is not None and before < place:
-            self._connection.execute(sa.update(one).where(this).values(values | {"place": place}))
+        this = sa.and_(one.c.list_id == self._list_id, one.c.incident == change.incident)
+        end = {"conclude_time": to_us(change.time)}
+        self._connection.execute(sa.update(one).where(this).values(end))
+
+    def _later_of(self, place: int, incident: str) -> list[IncidentOpened | IncidentConcluded]:
+        return [
+            one
+            for one in self._later(place, IncidentOpened, IncidentConcluded)
+            if isinstance(one, IncidentOpened | IncidentConcluded) and one.incident == incident
+        ]
+
+    def _note_distrust(self, place: int, change: ContributorDistrusted) -> None:
+        self.changes_trust = True
+        values = {
+            "list_id": self._list_id,
+            "place": place,
+            "contributor": change.contributor,
+            "since_sequence": change.since_sequence,
+            "reason": change.reason,
+            "create_time": to_us(change.time),
+            "undo_time": self._undone_at(place),
+        }
+        self._connection.execute(sa.insert(schema.distrusts).values(values))
+
+    def _undone_at(self, place: int) -> int | None:
+        """Return when the distrust at a place was undone, by a record that came before it."""
+        for change in self._later(place, TrustRestored):
+            if isinstance(change, TrustRestored) and change.place == place:
+                return to_us(change.time)
+        return None
 
     def _note_opinion(self, place: int, change: OpinionGiven) -> None:
         one = schema.opinions
@@ -301,6 +347,7 @@ class Projection:
 
     def _erase(self, entry_id: int, sequence: int) -> None:
         """Drop the bytes of an entry, and what amendments said of it."""
+        self.erases = True
         log, entry, print_ = schema.records, schema.entries, schema.fingerprints
         theirs = sa.and_(
             log.c.list_id == self._list_id,

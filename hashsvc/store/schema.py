@@ -160,7 +160,6 @@ incidents = sa.Table(
     metadata,
     sa.Column("list_id", sa.Integer, sa.ForeignKey("lists.id"), primary_key=True),
     sa.Column("incident", sa.String(128), primary_key=True),
-    sa.Column("place", sa.BigInteger, nullable=False),  # of the latest record about it
     sa.Column("title", sa.Text, nullable=False),
     sa.Column("open_time", sa.BigInteger, nullable=False),
     sa.Column("conclude_time", sa.BigInteger),

@@ -7,11 +7,12 @@ from typing import NamedTuple, cast
 
 import sqlalchemy as sa
 
-from hashsvc.model import Entry, HashList, KnownEntry, ListKind
+from hashsvc.model import Entry, HashList, Incident, KnownEntry, ListKind
 from hashsvc.store import entries, opinions, schema
 from hashsvc.store.audit import AuditTables
+from hashsvc.store.distrusts import DistrustRows
 from hashsvc.store.logs import LogTables
-from hashsvc.store.migrate import open_engine
+from hashsvc.store.migrate import drain_journal, open_engine
 from hashsvc.store.opinions import OpinionTables
 from hashsvc.store.partners import PartnerTables
 from hashsvc.store.projection import ENDS
@@ -74,7 +75,17 @@ class Store:
     def write(self) -> Iterator[WriteTransaction]:
         """Run a transaction that holds the log: it commits at the end, durably, or not at all."""
         with self._writer.begin() as connection:
-            yield WriteTransaction(connection)
+            tx = WriteTransaction(connection)
+            yield tx
+        if tx.erases:
+            # What was erased is still in the pages that the journal holds.
+            drain_journal(self._engine)
+
+    @contextmanager
+    def read_distrusts(self) -> Iterator[DistrustRows]:
+        """Read about distrust, all of it at one moment."""
+        with self._engine.begin() as connection:
+            yield DistrustRows(connection)
 
     def log_size(self) -> int:
         """Return the position of the newest record, 0 for none."""
@@ -142,6 +153,23 @@ class Store:
             wanted = [row.id for row in rows] if with_fingerprints else []
             values = entries.get_fingerprints(connection, wanted, with_values=True)
         return [entries.to_entry(row, values, viewer) for row in rows]
+
+    def get_incidents(self, list_name: str, after: str = "", limit: int = 1) -> list[Incident]:
+        """Return up to `limit` incidents of a list by name, those after the name `after`."""
+        one = schema.incidents
+        query = (
+            sa.select(one)
+            .join(schema.lists, schema.lists.c.id == one.c.list_id)
+            .where(schema.lists.c.name == list_name, one.c.incident > after)
+        )
+        with self._engine.begin() as connection:
+            rows = connection.execute(query.order_by(one.c.incident).limit(limit)).all()
+        return [entries.to_incident(list_name, row) for row in rows]
+
+    def get_incident(self, list_name: str, incident: str) -> Incident | None:
+        """Return an incident of a list."""
+        with self._engine.begin() as connection:
+            return entries.get_incident(connection, list_name, incident)
 
     def known_entries(self, entry_ids: Sequence[int]) -> dict[int, KnownEntry]:
         """Return what a match needs of each entry that is not withdrawn, by entry id."""

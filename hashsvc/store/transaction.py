@@ -9,8 +9,9 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from hashsvc.model import Change, Entry, HashList, ListDescribed, Opinion
+from hashsvc.model import Change, Entry, HashList, Incident, ListDescribed, Opinion
 from hashsvc.store import entries, opinions, schema
+from hashsvc.store.distrusts import DistrustRows, is_distrusted
 from hashsvc.store.projection import Projection, Record, described_columns
 from hashsvc.store.rows import insert, put
 from hashsvc.store.times import to_us
@@ -35,13 +36,19 @@ class Growth:
 
 
 class WriteTransaction:
-    """Reads and writes inside one transaction that holds the log's lock."""
+    """Reads and writes inside one transaction that holds the log's lock.
+
+    `changes_trust` says whether it has changed what is distrusted, `erases` whether it has erased
+    anything.
+    """
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
         # On PostgreSQL this row lock is what makes positions follow the order of commits.
         query = sa.select(schema.node.c.log_size).with_for_update()
         self._log_size: int = connection.execute(query).scalar_one()
+        self.distrusts = DistrustRows(connection)
+        self.changes_trust = self.erases = False
 
     @property
     def log_size(self) -> int:
@@ -69,6 +76,24 @@ class WriteTransaction:
         old = schema.requests.c.create_time < to_us(before)
         self._connection.execute(sa.delete(schema.requests).where(old))
 
+    def forget_content(self, list_name: str, sequence: int) -> None:
+        """Drop what the digests of requests tell of an entry to who guesses it.
+
+        These requests give no answer any more when they are repeated.
+        """
+        one = schema.requests
+        entry = orjson.dumps(f"{list_name}#{sequence}").decode()
+        is_about = sa.or_(
+            one.c.answer.contains(f'"list":{orjson.dumps(list_name).decode()}'),
+            one.c.answer.contains(f'"entry":{entry}'),
+        )
+        query = sa.select(one.c.request_id, one.c.answer).where(is_about)
+        for row in self._connection.execute(query).all():
+            answer = orjson.loads(row.answer)
+            if "entry" in answer or any(added[0] == sequence for added in answer["entries"]):
+                this = one.c.request_id == row.request_id
+                self._connection.execute(sa.update(one).where(this).values(digest=b""))
+
     def count_lists(self) -> int:
         """Return how many lists there are."""
         count = sa.select(sa.func.count()).select_from(schema.lists)
@@ -87,16 +112,43 @@ class WriteTransaction:
         """Return what the owner of a feedback list holds of an entry now."""
         return opinions.latest(self._connection, feedback_list, entry)
 
+    def get_incident(self, list_name: str, incident: str) -> Incident | None:
+        """Return an incident of a list."""
+        return entries.get_incident(self._connection, list_name, incident)
+
     def find_active(self, list_name: str, digests: Sequence[bytes]) -> dict[bytes, int]:
-        """Return the sequences of the list's active entries with those fingerprint digests."""
+        """Return the sequences of the list's entries that match, with those fingerprint digests."""
         entry = schema.entries
         query = (
             sa.select(entry.c.fingerprint_digest, entry.c.sequence)
             .join(schema.lists, schema.lists.c.id == entry.c.list_id)
             .where(schema.lists.c.name == list_name, entry.c.withdraw_time.is_(None))
-            .where(entry.c.fingerprint_digest.in_(digests))
+            .where(entry.c.fingerprint_digest.in_(digests), ~is_distrusted())
         )
         return {bytes(row[0]): row[1] for row in self._connection.execute(query)}
+
+    def distrust(
+        self, list_name: str, contributor: str, since_sequence: int, reason: str, now: datetime
+    ) -> None:
+        """Keep this node's own decision that what somebody added to a list does not match."""
+        self.changes_trust = True
+        values = {
+            "list_id": entries.list_row(self._connection, list_name).id,
+            "place": None,
+            "contributor": contributor,
+            "since_sequence": since_sequence,
+            "reason": reason,
+            "create_time": to_us(now),
+            "undo_time": None,
+        }
+        self._connection.execute(sa.insert(schema.distrusts).values(values))
+
+    def restore_trust(self, distrust_id: int, now: datetime) -> None:
+        """Undo a decision of this node's own."""
+        self.changes_trust = True
+        this = schema.distrusts.c.id == distrust_id
+        undo = {"undo_time": to_us(now)}
+        self._connection.execute(sa.update(schema.distrusts).where(this).values(undo))
 
     def read_tile(self, list_name: str, level: int, index: int) -> bytes | None:
         """Return the hashes of a tile of a list's tree, or nothing."""
@@ -118,6 +170,8 @@ class WriteTransaction:
         for record in log:
             projection.add(record)
         projection.finish()
+        self.changes_trust |= projection.changes_trust
+        self.erases |= projection.erases
         self._log_size += len(log)
         self._connection.execute(sa.update(schema.node).values(log_size=self._log_size))
         active = {"active_entries": schema.lists.c.active_entries + projection.active_change}

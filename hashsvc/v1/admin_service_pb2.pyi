@@ -244,3 +244,113 @@ class ImportBundleResponse(_message.Message):
     added: int
     bundle_size: int
     def __init__(self, subscription: _Optional[_Union[_sync_service_pb2.Subscription, _Mapping]] = ..., added: _Optional[int] = ..., bundle_size: _Optional[int] = ...) -> None: ...
+
+class DistrustedEntries(_message.Message):
+    __slots__ = ("id", "list", "contributor", "since_sequence", "reason", "place", "create_time", "undo_time")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    LIST_FIELD_NUMBER: _ClassVar[int]
+    CONTRIBUTOR_FIELD_NUMBER: _ClassVar[int]
+    SINCE_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    PLACE_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    UNDO_TIME_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    list: str
+    contributor: str
+    since_sequence: int
+    reason: str
+    place: int
+    create_time: _timestamp_pb2.Timestamp
+    undo_time: _timestamp_pb2.Timestamp
+    def __init__(self, id: _Optional[int] = ..., list: _Optional[str] = ..., contributor: _Optional[str] = ..., since_sequence: _Optional[int] = ..., reason: _Optional[str] = ..., place: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., undo_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class DistrustPreview(_message.Message):
+    __slots__ = ("list", "entries", "since_sequence", "kept_here")
+    LIST_FIELD_NUMBER: _ClassVar[int]
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    SINCE_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    KEPT_HERE_FIELD_NUMBER: _ClassVar[int]
+    list: str
+    entries: int
+    since_sequence: int
+    kept_here: bool
+    def __init__(self, list: _Optional[str] = ..., entries: _Optional[int] = ..., since_sequence: _Optional[int] = ..., kept_here: bool = ...) -> None: ...
+
+class PreviewDistrustRequest(_message.Message):
+    __slots__ = ("partner", "since", "list")
+    PARTNER_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    LIST_FIELD_NUMBER: _ClassVar[int]
+    partner: str
+    since: _timestamp_pb2.Timestamp
+    list: str
+    def __init__(self, partner: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., list: _Optional[str] = ...) -> None: ...
+
+class PreviewDistrustResponse(_message.Message):
+    __slots__ = ("lists", "plan")
+    LISTS_FIELD_NUMBER: _ClassVar[int]
+    PLAN_FIELD_NUMBER: _ClassVar[int]
+    lists: _containers.RepeatedCompositeFieldContainer[DistrustPreview]
+    plan: str
+    def __init__(self, lists: _Optional[_Iterable[_Union[DistrustPreview, _Mapping]]] = ..., plan: _Optional[str] = ...) -> None: ...
+
+class DistrustRequest(_message.Message):
+    __slots__ = ("plan", "partner", "since", "list", "reason", "suspend")
+    PLAN_FIELD_NUMBER: _ClassVar[int]
+    PARTNER_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    LIST_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    SUSPEND_FIELD_NUMBER: _ClassVar[int]
+    plan: str
+    partner: str
+    since: _timestamp_pb2.Timestamp
+    list: str
+    reason: str
+    suspend: bool
+    def __init__(self, plan: _Optional[str] = ..., partner: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., list: _Optional[str] = ..., reason: _Optional[str] = ..., suspend: bool = ...) -> None: ...
+
+class DistrustResponse(_message.Message):
+    __slots__ = ("distrusts",)
+    DISTRUSTS_FIELD_NUMBER: _ClassVar[int]
+    distrusts: _containers.RepeatedCompositeFieldContainer[DistrustedEntries]
+    def __init__(self, distrusts: _Optional[_Iterable[_Union[DistrustedEntries, _Mapping]]] = ...) -> None: ...
+
+class RestoreTrustRequest(_message.Message):
+    __slots__ = ("id", "partner", "reason", "resume")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    PARTNER_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    RESUME_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    partner: str
+    reason: str
+    resume: bool
+    def __init__(self, id: _Optional[int] = ..., partner: _Optional[str] = ..., reason: _Optional[str] = ..., resume: bool = ...) -> None: ...
+
+class RestoreTrustResponse(_message.Message):
+    __slots__ = ("distrusts",)
+    DISTRUSTS_FIELD_NUMBER: _ClassVar[int]
+    distrusts: _containers.RepeatedCompositeFieldContainer[DistrustedEntries]
+    def __init__(self, distrusts: _Optional[_Iterable[_Union[DistrustedEntries, _Mapping]]] = ...) -> None: ...
+
+class ListDistrustsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token", "partner", "show_undone")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    PARTNER_FIELD_NUMBER: _ClassVar[int]
+    SHOW_UNDONE_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    partner: str
+    show_undone: bool
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., partner: _Optional[str] = ..., show_undone: bool = ...) -> None: ...
+
+class ListDistrustsResponse(_message.Message):
+    __slots__ = ("distrusts", "next_page_token")
+    DISTRUSTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    distrusts: _containers.RepeatedCompositeFieldContainer[DistrustedEntries]
+    next_page_token: str
+    def __init__(self, distrusts: _Optional[_Iterable[_Union[DistrustedEntries, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...

@@ -104,6 +104,26 @@ class AdminServiceStub(object):
                 request_serializer=hashsvc_dot_v1_dot_admin__service__pb2.ImportBundleRequest.SerializeToString,
                 response_deserializer=hashsvc_dot_v1_dot_admin__service__pb2.ImportBundleResponse.FromString,
                 _registered_method=True)
+        self.PreviewDistrust = channel.unary_unary(
+                '/hashsvc.v1.AdminService/PreviewDistrust',
+                request_serializer=hashsvc_dot_v1_dot_admin__service__pb2.PreviewDistrustRequest.SerializeToString,
+                response_deserializer=hashsvc_dot_v1_dot_admin__service__pb2.PreviewDistrustResponse.FromString,
+                _registered_method=True)
+        self.Distrust = channel.unary_unary(
+                '/hashsvc.v1.AdminService/Distrust',
+                request_serializer=hashsvc_dot_v1_dot_admin__service__pb2.DistrustRequest.SerializeToString,
+                response_deserializer=hashsvc_dot_v1_dot_admin__service__pb2.DistrustResponse.FromString,
+                _registered_method=True)
+        self.RestoreTrust = channel.unary_unary(
+                '/hashsvc.v1.AdminService/RestoreTrust',
+                request_serializer=hashsvc_dot_v1_dot_admin__service__pb2.RestoreTrustRequest.SerializeToString,
+                response_deserializer=hashsvc_dot_v1_dot_admin__service__pb2.RestoreTrustResponse.FromString,
+                _registered_method=True)
+        self.ListDistrusts = channel.unary_unary(
+                '/hashsvc.v1.AdminService/ListDistrusts',
+                request_serializer=hashsvc_dot_v1_dot_admin__service__pb2.ListDistrustsRequest.SerializeToString,
+                response_deserializer=hashsvc_dot_v1_dot_admin__service__pb2.ListDistrustsResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer(object):
@@ -249,6 +269,52 @@ class AdminServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PreviewDistrust(self, request, context):
+        """Says what distrusting a partner would do at this node, and changes nothing: which entries that it
+        contributed would cease to match. They are those that this node took in since a time, by its own
+        clock, so that none escapes by an earlier date in its record.
+
+        INVALID_ARGUMENT (a field is malformed: correct it), NOT_FOUND (no such list: list them).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Distrust(self, request, context):
+        """Distrusts a partner as it was previewed, all at once: what it contributed since a time does not
+        match any more, and nothing new of it does, until RestoreTrust. The entries stay in the lists. For
+        a list that is kept at this node a record of its log says so, and every node that follows the list
+        does the same; for other lists it is a decision of this node alone. What the partner adds after the
+        preview is distrusted too.
+
+        INVALID_ARGUMENT (a field is malformed: correct it), NOT_FOUND (no such list, or no such partner
+        to suspend: list them), FAILED_PRECONDITION (it would not do any more what was previewed: look at
+        a new preview).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RestoreTrust(self, request, context):
+        """Undoes distrust: the entries match again at once. Repeating the call changes nothing.
+
+        INVALID_ARGUMENT (a field is malformed: correct it), NOT_FOUND (no such distrust, or no such
+        partner to resume: list them), FAILED_PRECONDITION (a record of a list that is kept at another
+        node says so: undo it there).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDistrusts(self, request, context):
+        """Lists distrust, the oldest first.
+
+        INVALID_ARGUMENT (the page token is not one of this method's: begin anew).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -316,6 +382,26 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ImportBundle,
                     request_deserializer=hashsvc_dot_v1_dot_admin__service__pb2.ImportBundleRequest.FromString,
                     response_serializer=hashsvc_dot_v1_dot_admin__service__pb2.ImportBundleResponse.SerializeToString,
+            ),
+            'PreviewDistrust': grpc.unary_unary_rpc_method_handler(
+                    servicer.PreviewDistrust,
+                    request_deserializer=hashsvc_dot_v1_dot_admin__service__pb2.PreviewDistrustRequest.FromString,
+                    response_serializer=hashsvc_dot_v1_dot_admin__service__pb2.PreviewDistrustResponse.SerializeToString,
+            ),
+            'Distrust': grpc.unary_unary_rpc_method_handler(
+                    servicer.Distrust,
+                    request_deserializer=hashsvc_dot_v1_dot_admin__service__pb2.DistrustRequest.FromString,
+                    response_serializer=hashsvc_dot_v1_dot_admin__service__pb2.DistrustResponse.SerializeToString,
+            ),
+            'RestoreTrust': grpc.unary_unary_rpc_method_handler(
+                    servicer.RestoreTrust,
+                    request_deserializer=hashsvc_dot_v1_dot_admin__service__pb2.RestoreTrustRequest.FromString,
+                    response_serializer=hashsvc_dot_v1_dot_admin__service__pb2.RestoreTrustResponse.SerializeToString,
+            ),
+            'ListDistrusts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDistrusts,
+                    request_deserializer=hashsvc_dot_v1_dot_admin__service__pb2.ListDistrustsRequest.FromString,
+                    response_serializer=hashsvc_dot_v1_dot_admin__service__pb2.ListDistrustsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -674,6 +760,114 @@ class AdminService(object):
             '/hashsvc.v1.AdminService/ImportBundle',
             hashsvc_dot_v1_dot_admin__service__pb2.ImportBundleRequest.SerializeToString,
             hashsvc_dot_v1_dot_admin__service__pb2.ImportBundleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PreviewDistrust(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hashsvc.v1.AdminService/PreviewDistrust',
+            hashsvc_dot_v1_dot_admin__service__pb2.PreviewDistrustRequest.SerializeToString,
+            hashsvc_dot_v1_dot_admin__service__pb2.PreviewDistrustResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Distrust(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hashsvc.v1.AdminService/Distrust',
+            hashsvc_dot_v1_dot_admin__service__pb2.DistrustRequest.SerializeToString,
+            hashsvc_dot_v1_dot_admin__service__pb2.DistrustResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RestoreTrust(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hashsvc.v1.AdminService/RestoreTrust',
+            hashsvc_dot_v1_dot_admin__service__pb2.RestoreTrustRequest.SerializeToString,
+            hashsvc_dot_v1_dot_admin__service__pb2.RestoreTrustResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDistrusts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hashsvc.v1.AdminService/ListDistrusts',
+            hashsvc_dot_v1_dot_admin__service__pb2.ListDistrustsRequest.SerializeToString,
+            hashsvc_dot_v1_dot_admin__service__pb2.ListDistrustsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -233,7 +233,71 @@ _AdminServiceImportBundleType = typing_extensions.TypeVar(
     ],
 )
 
-class AdminServiceStub(typing.Generic[_AdminServiceCreatePartnerType, _AdminServiceUpdatePartnerType, _AdminServiceListPartnersType, _AdminServiceCreateApiKeyType, _AdminServiceAddCertificateType, _AdminServiceRevokeCredentialType, _AdminServiceListCredentialsType, _AdminServiceListAuditRecordsType, _AdminServicePutSubscriptionType, _AdminServiceDeleteSubscriptionType, _AdminServiceListSubscriptionsType, _AdminServiceAcceptAlarmsType, _AdminServiceImportBundleType]):
+_AdminServicePreviewDistrustType = typing_extensions.TypeVar(
+    '_AdminServicePreviewDistrustType',
+    grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.PreviewDistrustRequest,
+        hashsvc.v1.admin_service_pb2.PreviewDistrustResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.PreviewDistrustRequest,
+        hashsvc.v1.admin_service_pb2.PreviewDistrustResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.PreviewDistrustRequest,
+        hashsvc.v1.admin_service_pb2.PreviewDistrustResponse,
+    ],
+)
+
+_AdminServiceDistrustType = typing_extensions.TypeVar(
+    '_AdminServiceDistrustType',
+    grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.DistrustRequest,
+        hashsvc.v1.admin_service_pb2.DistrustResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.DistrustRequest,
+        hashsvc.v1.admin_service_pb2.DistrustResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.DistrustRequest,
+        hashsvc.v1.admin_service_pb2.DistrustResponse,
+    ],
+)
+
+_AdminServiceRestoreTrustType = typing_extensions.TypeVar(
+    '_AdminServiceRestoreTrustType',
+    grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.RestoreTrustRequest,
+        hashsvc.v1.admin_service_pb2.RestoreTrustResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.RestoreTrustRequest,
+        hashsvc.v1.admin_service_pb2.RestoreTrustResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.RestoreTrustRequest,
+        hashsvc.v1.admin_service_pb2.RestoreTrustResponse,
+    ],
+)
+
+_AdminServiceListDistrustsType = typing_extensions.TypeVar(
+    '_AdminServiceListDistrustsType',
+    grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.ListDistrustsRequest,
+        hashsvc.v1.admin_service_pb2.ListDistrustsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.ListDistrustsRequest,
+        hashsvc.v1.admin_service_pb2.ListDistrustsResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.ListDistrustsRequest,
+        hashsvc.v1.admin_service_pb2.ListDistrustsResponse,
+    ],
+)
+
+class AdminServiceStub(typing.Generic[_AdminServiceCreatePartnerType, _AdminServiceUpdatePartnerType, _AdminServiceListPartnersType, _AdminServiceCreateApiKeyType, _AdminServiceAddCertificateType, _AdminServiceRevokeCredentialType, _AdminServiceListCredentialsType, _AdminServiceListAuditRecordsType, _AdminServicePutSubscriptionType, _AdminServiceDeleteSubscriptionType, _AdminServiceListSubscriptionsType, _AdminServiceAcceptAlarmsType, _AdminServiceImportBundleType, _AdminServicePreviewDistrustType, _AdminServiceDistrustType, _AdminServiceRestoreTrustType, _AdminServiceListDistrustsType]):
     """Manages partners and their credentials. All methods need the role `admin`.
 
     Beside those of each method, all may end with: UNAUTHENTICATED (no credential that counts: give
@@ -295,6 +359,22 @@ class AdminServiceStub(typing.Generic[_AdminServiceCreatePartnerType, _AdminServ
             hashsvc.v1.admin_service_pb2.ImportBundleRequest,
             hashsvc.v1.admin_service_pb2.ImportBundleResponse,
         ],
+        grpc.UnaryUnaryMultiCallable[
+            hashsvc.v1.admin_service_pb2.PreviewDistrustRequest,
+            hashsvc.v1.admin_service_pb2.PreviewDistrustResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            hashsvc.v1.admin_service_pb2.DistrustRequest,
+            hashsvc.v1.admin_service_pb2.DistrustResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            hashsvc.v1.admin_service_pb2.RestoreTrustRequest,
+            hashsvc.v1.admin_service_pb2.RestoreTrustResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            hashsvc.v1.admin_service_pb2.ListDistrustsRequest,
+            hashsvc.v1.admin_service_pb2.ListDistrustsResponse,
+        ],
     ], channel: grpc.Channel) -> None: ...
 
     @typing.overload
@@ -350,6 +430,22 @@ class AdminServiceStub(typing.Generic[_AdminServiceCreatePartnerType, _AdminServ
         grpc.aio.StreamUnaryMultiCallable[
             hashsvc.v1.admin_service_pb2.ImportBundleRequest,
             hashsvc.v1.admin_service_pb2.ImportBundleResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            hashsvc.v1.admin_service_pb2.PreviewDistrustRequest,
+            hashsvc.v1.admin_service_pb2.PreviewDistrustResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            hashsvc.v1.admin_service_pb2.DistrustRequest,
+            hashsvc.v1.admin_service_pb2.DistrustResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            hashsvc.v1.admin_service_pb2.RestoreTrustRequest,
+            hashsvc.v1.admin_service_pb2.RestoreTrustResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            hashsvc.v1.admin_service_pb2.ListDistrustsRequest,
+            hashsvc.v1.admin_service_pb2.ListDistrustsResponse,
         ],
     ], channel: grpc.aio.Channel) -> None: ...
 
@@ -447,6 +543,40 @@ class AdminServiceStub(typing.Generic[_AdminServiceCreatePartnerType, _AdminServ
     earlier first; LIST_KEPT_HERE: the list is kept at this node).
     """
 
+    PreviewDistrust: _AdminServicePreviewDistrustType
+    """Says what distrusting a partner would do at this node, and changes nothing: which entries that it
+    contributed would cease to match. They are those that this node took in since a time, by its own
+    clock, so that none escapes by an earlier date in its record.
+
+    INVALID_ARGUMENT (a field is malformed: correct it), NOT_FOUND (no such list: list them).
+    """
+
+    Distrust: _AdminServiceDistrustType
+    """Distrusts a partner as it was previewed, all at once: what it contributed since a time does not
+    match any more, and nothing new of it does, until RestoreTrust. The entries stay in the lists. For
+    a list that is kept at this node a record of its log says so, and every node that follows the list
+    does the same; for other lists it is a decision of this node alone. What the partner adds after the
+    preview is distrusted too.
+
+    INVALID_ARGUMENT (a field is malformed: correct it), NOT_FOUND (no such list, or no such partner
+    to suspend: list them), FAILED_PRECONDITION (it would not do any more what was previewed: look at
+    a new preview).
+    """
+
+    RestoreTrust: _AdminServiceRestoreTrustType
+    """Undoes distrust: the entries match again at once. Repeating the call changes nothing.
+
+    INVALID_ARGUMENT (a field is malformed: correct it), NOT_FOUND (no such distrust, or no such
+    partner to resume: list them), FAILED_PRECONDITION (a record of a list that is kept at another
+    node says so: undo it there).
+    """
+
+    ListDistrusts: _AdminServiceListDistrustsType
+    """Lists distrust, the oldest first.
+
+    INVALID_ARGUMENT (the page token is not one of this method's: begin anew).
+    """
+
 AdminServiceAsyncStub: typing_extensions.TypeAlias = AdminServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         hashsvc.v1.admin_service_pb2.CreatePartnerRequest,
@@ -499,6 +629,22 @@ AdminServiceAsyncStub: typing_extensions.TypeAlias = AdminServiceStub[
     grpc.aio.StreamUnaryMultiCallable[
         hashsvc.v1.admin_service_pb2.ImportBundleRequest,
         hashsvc.v1.admin_service_pb2.ImportBundleResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.PreviewDistrustRequest,
+        hashsvc.v1.admin_service_pb2.PreviewDistrustResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.DistrustRequest,
+        hashsvc.v1.admin_service_pb2.DistrustResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.RestoreTrustRequest,
+        hashsvc.v1.admin_service_pb2.RestoreTrustResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.admin_service_pb2.ListDistrustsRequest,
+        hashsvc.v1.admin_service_pb2.ListDistrustsResponse,
     ],
 ]
 
@@ -667,6 +813,60 @@ class AdminServiceServicer(metaclass=abc.ABCMeta):
         (the list is not followed: give its key), FAILED_PRECONDITION (LOG_REFUSED: it does not verify or
         was cut, what did before that is applied, an alarm is kept; BUNDLE_MISSING: import one that begins
         earlier first; LIST_KEPT_HERE: the list is kept at this node).
+        """
+
+    @abc.abstractmethod
+    def PreviewDistrust(
+        self,
+        request: hashsvc.v1.admin_service_pb2.PreviewDistrustRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[hashsvc.v1.admin_service_pb2.PreviewDistrustResponse, collections.abc.Awaitable[hashsvc.v1.admin_service_pb2.PreviewDistrustResponse]]:
+        """Says what distrusting a partner would do at this node, and changes nothing: which entries that it
+        contributed would cease to match. They are those that this node took in since a time, by its own
+        clock, so that none escapes by an earlier date in its record.
+
+        INVALID_ARGUMENT (a field is malformed: correct it), NOT_FOUND (no such list: list them).
+        """
+
+    @abc.abstractmethod
+    def Distrust(
+        self,
+        request: hashsvc.v1.admin_service_pb2.DistrustRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[hashsvc.v1.admin_service_pb2.DistrustResponse, collections.abc.Awaitable[hashsvc.v1.admin_service_pb2.DistrustResponse]]:
+        """Distrusts a partner as it was previewed, all at once: what it contributed since a time does not
+        match any more, and nothing new of it does, until RestoreTrust. The entries stay in the lists. For
+        a list that is kept at this node a record of its log says so, and every node that follows the list
+        does the same; for other lists it is a decision of this node alone. What the partner adds after the
+        preview is distrusted too.
+
+        INVALID_ARGUMENT (a field is malformed: correct it), NOT_FOUND (no such list, or no such partner
+        to suspend: list them), FAILED_PRECONDITION (it would not do any more what was previewed: look at
+        a new preview).
+        """
+
+    @abc.abstractmethod
+    def RestoreTrust(
+        self,
+        request: hashsvc.v1.admin_service_pb2.RestoreTrustRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[hashsvc.v1.admin_service_pb2.RestoreTrustResponse, collections.abc.Awaitable[hashsvc.v1.admin_service_pb2.RestoreTrustResponse]]:
+        """Undoes distrust: the entries match again at once. Repeating the call changes nothing.
+
+        INVALID_ARGUMENT (a field is malformed: correct it), NOT_FOUND (no such distrust, or no such
+        partner to resume: list them), FAILED_PRECONDITION (a record of a list that is kept at another
+        node says so: undo it there).
+        """
+
+    @abc.abstractmethod
+    def ListDistrusts(
+        self,
+        request: hashsvc.v1.admin_service_pb2.ListDistrustsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[hashsvc.v1.admin_service_pb2.ListDistrustsResponse, collections.abc.Awaitable[hashsvc.v1.admin_service_pb2.ListDistrustsResponse]]:
+        """Lists distrust, the oldest first.
+
+        INVALID_ARGUMENT (the page token is not one of this method's: begin anew).
         """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

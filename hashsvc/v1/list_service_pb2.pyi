@@ -1,4 +1,7 @@
+import datetime
+
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from hashsvc.v1 import types_pb2 as _types_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -35,6 +38,22 @@ class UpdateListRequest(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., list: _Optional[_Union[_types_pb2.HashList, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
 
 class UpdateListResponse(_message.Message):
+    __slots__ = ("list", "revision")
+    LIST_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    list: _types_pb2.HashList
+    revision: str
+    def __init__(self, list: _Optional[_Union[_types_pb2.HashList, _Mapping]] = ..., revision: _Optional[str] = ...) -> None: ...
+
+class RotateKeyRequest(_message.Message):
+    __slots__ = ("request_id", "list")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    LIST_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    list: str
+    def __init__(self, request_id: _Optional[str] = ..., list: _Optional[str] = ...) -> None: ...
+
+class RotateKeyResponse(_message.Message):
     __slots__ = ("list", "revision")
     LIST_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
@@ -133,6 +152,24 @@ class WithdrawEntryRequest(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., name: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class WithdrawEntryResponse(_message.Message):
+    __slots__ = ("entry", "revision")
+    ENTRY_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    entry: _types_pb2.Entry
+    revision: str
+    def __init__(self, entry: _Optional[_Union[_types_pb2.Entry, _Mapping]] = ..., revision: _Optional[str] = ...) -> None: ...
+
+class EraseEntryRequest(_message.Message):
+    __slots__ = ("request_id", "name", "reason")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    name: str
+    reason: str
+    def __init__(self, request_id: _Optional[str] = ..., name: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class EraseEntryResponse(_message.Message):
     __slots__ = ("entry", "revision")
     ENTRY_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
@@ -245,3 +282,75 @@ class ListOpinionsResponse(_message.Message):
     next_page_token: str
     revision: str
     def __init__(self, opinions: _Optional[_Iterable[_Union[_types_pb2.Opinion, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., revision: _Optional[str] = ...) -> None: ...
+
+class Incident(_message.Message):
+    __slots__ = ("list", "incident", "title", "open_time", "conclude_time")
+    LIST_FIELD_NUMBER: _ClassVar[int]
+    INCIDENT_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    OPEN_TIME_FIELD_NUMBER: _ClassVar[int]
+    CONCLUDE_TIME_FIELD_NUMBER: _ClassVar[int]
+    list: str
+    incident: str
+    title: str
+    open_time: _timestamp_pb2.Timestamp
+    conclude_time: _timestamp_pb2.Timestamp
+    def __init__(self, list: _Optional[str] = ..., incident: _Optional[str] = ..., title: _Optional[str] = ..., open_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., conclude_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class OpenIncidentRequest(_message.Message):
+    __slots__ = ("request_id", "list", "incident", "title")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    LIST_FIELD_NUMBER: _ClassVar[int]
+    INCIDENT_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    list: str
+    incident: str
+    title: str
+    def __init__(self, request_id: _Optional[str] = ..., list: _Optional[str] = ..., incident: _Optional[str] = ..., title: _Optional[str] = ...) -> None: ...
+
+class OpenIncidentResponse(_message.Message):
+    __slots__ = ("incident", "revision")
+    INCIDENT_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    incident: Incident
+    revision: str
+    def __init__(self, incident: _Optional[_Union[Incident, _Mapping]] = ..., revision: _Optional[str] = ...) -> None: ...
+
+class ConcludeIncidentRequest(_message.Message):
+    __slots__ = ("request_id", "list", "incident")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    LIST_FIELD_NUMBER: _ClassVar[int]
+    INCIDENT_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    list: str
+    incident: str
+    def __init__(self, request_id: _Optional[str] = ..., list: _Optional[str] = ..., incident: _Optional[str] = ...) -> None: ...
+
+class ConcludeIncidentResponse(_message.Message):
+    __slots__ = ("incident", "revision")
+    INCIDENT_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    incident: Incident
+    revision: str
+    def __init__(self, incident: _Optional[_Union[Incident, _Mapping]] = ..., revision: _Optional[str] = ...) -> None: ...
+
+class ListIncidentsRequest(_message.Message):
+    __slots__ = ("list", "page_size", "page_token")
+    LIST_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    list: str
+    page_size: int
+    page_token: str
+    def __init__(self, list: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListIncidentsResponse(_message.Message):
+    __slots__ = ("incidents", "next_page_token", "revision")
+    INCIDENTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    incidents: _containers.RepeatedCompositeFieldContainer[Incident]
+    next_page_token: str
+    revision: str
+    def __init__(self, incidents: _Optional[_Iterable[_Union[Incident, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., revision: _Optional[str] = ...) -> None: ...

@@ -58,6 +58,11 @@ class ListServiceStub(object):
                 request_serializer=hashsvc_dot_v1_dot_list__service__pb2.UpdateListRequest.SerializeToString,
                 response_deserializer=hashsvc_dot_v1_dot_list__service__pb2.UpdateListResponse.FromString,
                 _registered_method=True)
+        self.RotateKey = channel.unary_unary(
+                '/hashsvc.v1.ListService/RotateKey',
+                request_serializer=hashsvc_dot_v1_dot_list__service__pb2.RotateKeyRequest.SerializeToString,
+                response_deserializer=hashsvc_dot_v1_dot_list__service__pb2.RotateKeyResponse.FromString,
+                _registered_method=True)
         self.GetList = channel.unary_unary(
                 '/hashsvc.v1.ListService/GetList',
                 request_serializer=hashsvc_dot_v1_dot_list__service__pb2.GetListRequest.SerializeToString,
@@ -83,10 +88,30 @@ class ListServiceStub(object):
                 request_serializer=hashsvc_dot_v1_dot_list__service__pb2.WithdrawEntryRequest.SerializeToString,
                 response_deserializer=hashsvc_dot_v1_dot_list__service__pb2.WithdrawEntryResponse.FromString,
                 _registered_method=True)
+        self.EraseEntry = channel.unary_unary(
+                '/hashsvc.v1.ListService/EraseEntry',
+                request_serializer=hashsvc_dot_v1_dot_list__service__pb2.EraseEntryRequest.SerializeToString,
+                response_deserializer=hashsvc_dot_v1_dot_list__service__pb2.EraseEntryResponse.FromString,
+                _registered_method=True)
         self.PlantCanaries = channel.unary_unary(
                 '/hashsvc.v1.ListService/PlantCanaries',
                 request_serializer=hashsvc_dot_v1_dot_list__service__pb2.PlantCanariesRequest.SerializeToString,
                 response_deserializer=hashsvc_dot_v1_dot_list__service__pb2.PlantCanariesResponse.FromString,
+                _registered_method=True)
+        self.OpenIncident = channel.unary_unary(
+                '/hashsvc.v1.ListService/OpenIncident',
+                request_serializer=hashsvc_dot_v1_dot_list__service__pb2.OpenIncidentRequest.SerializeToString,
+                response_deserializer=hashsvc_dot_v1_dot_list__service__pb2.OpenIncidentResponse.FromString,
+                _registered_method=True)
+        self.ConcludeIncident = channel.unary_unary(
+                '/hashsvc.v1.ListService/ConcludeIncident',
+                request_serializer=hashsvc_dot_v1_dot_list__service__pb2.ConcludeIncidentRequest.SerializeToString,
+                response_deserializer=hashsvc_dot_v1_dot_list__service__pb2.ConcludeIncidentResponse.FromString,
+                _registered_method=True)
+        self.ListIncidents = channel.unary_unary(
+                '/hashsvc.v1.ListService/ListIncidents',
+                request_serializer=hashsvc_dot_v1_dot_list__service__pb2.ListIncidentsRequest.SerializeToString,
+                response_deserializer=hashsvc_dot_v1_dot_list__service__pb2.ListIncidentsResponse.FromString,
                 _registered_method=True)
         self.GetEntry = channel.unary_unary(
                 '/hashsvc.v1.ListService/GetEntry',
@@ -150,6 +175,19 @@ class ListServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RotateKey(self, request, context):
+        """Replaces the key that signs a list's checkpoints by a new one, which the old key hands over to in
+        the list's log: who follows the list goes on without doing anything. Needs that the caller is the
+        list's owner or an administrator.
+
+        NOT_FOUND: there is no list of that name.
+        FAILED_PRECONDITION: the list is kept at another node: do it there.
+        INVALID_ARGUMENT: the name is malformed or reserved.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetList(self, request, context):
         """Gets a list.
 
@@ -207,6 +245,25 @@ class ListServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EraseEntry(self, request, context):
+        """Erases an entry for legal reasons, withdrawn or not: its record, fingerprints, description and
+        amendments are gone from this node's database, and from that of every node that follows the list,
+        as soon as it gets there. The log keeps the record's leaf hash, which tells nothing of it, and
+        still verifies. Who contributed the entry, what kind of media it is, when, and why it was withdrawn
+        or erased stays. It cannot be undone; erasing again changes nothing. Needs that the caller is the
+        list's owner or an administrator.
+
+        Backups are not reached. The files of the index may hold the bare hash value, without its name,
+        until that part of them is written anew; without these files a node makes them anew when it starts.
+
+        NOT_FOUND: there is no such entry.
+        FAILED_PRECONDITION: the list is kept at another node: do it there.
+        INVALID_ARGUMENT: the name or the reason is malformed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def PlantCanaries(self, request, context):
         """Plants canaries: entries that stand for no media, that look like others of the list, and that one
         partner alone sees. One that turns up elsewhere tells whose copy leaked; a check that meets one is
@@ -218,6 +275,43 @@ class ListServiceServicer(object):
         INVALID_ARGUMENT: the partner is no partner's id, or the list's owner; or the list is one of
         opinions.
         RESOURCE_EXHAUSTED: more than 100 canaries at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def OpenIncident(self, request, context):
+        """Opens an incident in a list: an unfolding event. Entries that name it go ahead of all others to
+        those who follow the list, and so does what later is said of them, until it is concluded. One that
+        was concluded may be opened again. Needs that the caller is the list's owner or an administrator,
+        or the role `contribute` for the list.
+
+        NOT_FOUND: there is no list of that name.
+        ALREADY_EXISTS: it is open already; contribute to it.
+        FAILED_PRECONDITION: the list is kept at another node: do it there.
+        INVALID_ARGUMENT: a field is malformed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConcludeIncident(self, request, context):
+        """Concludes an incident in a list: entries that name it go with the rest from then on. They stay.
+        Needs what OpenIncident does.
+
+        NOT_FOUND: there is no list of that name, or no such incident in it.
+        FAILED_PRECONDITION: it is concluded already, or the list is kept at another node.
+        INVALID_ARGUMENT: a field is malformed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListIncidents(self, request, context):
+        """Lists the incidents of a list, by name.
+
+        NOT_FOUND: there is no list of that name.
+        INVALID_ARGUMENT: the page token is not one of this method's for this list.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -290,6 +384,11 @@ def add_ListServiceServicer_to_server(servicer, server):
                     request_deserializer=hashsvc_dot_v1_dot_list__service__pb2.UpdateListRequest.FromString,
                     response_serializer=hashsvc_dot_v1_dot_list__service__pb2.UpdateListResponse.SerializeToString,
             ),
+            'RotateKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateKey,
+                    request_deserializer=hashsvc_dot_v1_dot_list__service__pb2.RotateKeyRequest.FromString,
+                    response_serializer=hashsvc_dot_v1_dot_list__service__pb2.RotateKeyResponse.SerializeToString,
+            ),
             'GetList': grpc.unary_unary_rpc_method_handler(
                     servicer.GetList,
                     request_deserializer=hashsvc_dot_v1_dot_list__service__pb2.GetListRequest.FromString,
@@ -315,10 +414,30 @@ def add_ListServiceServicer_to_server(servicer, server):
                     request_deserializer=hashsvc_dot_v1_dot_list__service__pb2.WithdrawEntryRequest.FromString,
                     response_serializer=hashsvc_dot_v1_dot_list__service__pb2.WithdrawEntryResponse.SerializeToString,
             ),
+            'EraseEntry': grpc.unary_unary_rpc_method_handler(
+                    servicer.EraseEntry,
+                    request_deserializer=hashsvc_dot_v1_dot_list__service__pb2.EraseEntryRequest.FromString,
+                    response_serializer=hashsvc_dot_v1_dot_list__service__pb2.EraseEntryResponse.SerializeToString,
+            ),
             'PlantCanaries': grpc.unary_unary_rpc_method_handler(
                     servicer.PlantCanaries,
                     request_deserializer=hashsvc_dot_v1_dot_list__service__pb2.PlantCanariesRequest.FromString,
                     response_serializer=hashsvc_dot_v1_dot_list__service__pb2.PlantCanariesResponse.SerializeToString,
+            ),
+            'OpenIncident': grpc.unary_unary_rpc_method_handler(
+                    servicer.OpenIncident,
+                    request_deserializer=hashsvc_dot_v1_dot_list__service__pb2.OpenIncidentRequest.FromString,
+                    response_serializer=hashsvc_dot_v1_dot_list__service__pb2.OpenIncidentResponse.SerializeToString,
+            ),
+            'ConcludeIncident': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConcludeIncident,
+                    request_deserializer=hashsvc_dot_v1_dot_list__service__pb2.ConcludeIncidentRequest.FromString,
+                    response_serializer=hashsvc_dot_v1_dot_list__service__pb2.ConcludeIncidentResponse.SerializeToString,
+            ),
+            'ListIncidents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListIncidents,
+                    request_deserializer=hashsvc_dot_v1_dot_list__service__pb2.ListIncidentsRequest.FromString,
+                    response_serializer=hashsvc_dot_v1_dot_list__service__pb2.ListIncidentsResponse.SerializeToString,
             ),
             'GetEntry': grpc.unary_unary_rpc_method_handler(
                     servicer.GetEntry,
@@ -409,6 +528,33 @@ class ListService(object):
             '/hashsvc.v1.ListService/UpdateList',
             hashsvc_dot_v1_dot_list__service__pb2.UpdateListRequest.SerializeToString,
             hashsvc_dot_v1_dot_list__service__pb2.UpdateListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hashsvc.v1.ListService/RotateKey',
+            hashsvc_dot_v1_dot_list__service__pb2.RotateKeyRequest.SerializeToString,
+            hashsvc_dot_v1_dot_list__service__pb2.RotateKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -555,6 +701,33 @@ class ListService(object):
             _registered_method=True)
 
     @staticmethod
+    def EraseEntry(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hashsvc.v1.ListService/EraseEntry',
+            hashsvc_dot_v1_dot_list__service__pb2.EraseEntryRequest.SerializeToString,
+            hashsvc_dot_v1_dot_list__service__pb2.EraseEntryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def PlantCanaries(request,
             target,
             options=(),
@@ -571,6 +744,87 @@ class ListService(object):
             '/hashsvc.v1.ListService/PlantCanaries',
             hashsvc_dot_v1_dot_list__service__pb2.PlantCanariesRequest.SerializeToString,
             hashsvc_dot_v1_dot_list__service__pb2.PlantCanariesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OpenIncident(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hashsvc.v1.ListService/OpenIncident',
+            hashsvc_dot_v1_dot_list__service__pb2.OpenIncidentRequest.SerializeToString,
+            hashsvc_dot_v1_dot_list__service__pb2.OpenIncidentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConcludeIncident(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hashsvc.v1.ListService/ConcludeIncident',
+            hashsvc_dot_v1_dot_list__service__pb2.ConcludeIncidentRequest.SerializeToString,
+            hashsvc_dot_v1_dot_list__service__pb2.ConcludeIncidentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListIncidents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hashsvc.v1.ListService/ListIncidents',
+            hashsvc_dot_v1_dot_list__service__pb2.ListIncidentsRequest.SerializeToString,
+            hashsvc_dot_v1_dot_list__service__pb2.ListIncidentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -57,6 +57,22 @@ _ListServiceUpdateListType = typing_extensions.TypeVar(
     ],
 )
 
+_ListServiceRotateKeyType = typing_extensions.TypeVar(
+    '_ListServiceRotateKeyType',
+    grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.RotateKeyRequest,
+        hashsvc.v1.list_service_pb2.RotateKeyResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.RotateKeyRequest,
+        hashsvc.v1.list_service_pb2.RotateKeyResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.RotateKeyRequest,
+        hashsvc.v1.list_service_pb2.RotateKeyResponse,
+    ],
+)
+
 _ListServiceGetListType = typing_extensions.TypeVar(
     '_ListServiceGetListType',
     grpc.UnaryUnaryMultiCallable[
@@ -137,6 +153,22 @@ _ListServiceWithdrawEntryType = typing_extensions.TypeVar(
     ],
 )
 
+_ListServiceEraseEntryType = typing_extensions.TypeVar(
+    '_ListServiceEraseEntryType',
+    grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.EraseEntryRequest,
+        hashsvc.v1.list_service_pb2.EraseEntryResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.EraseEntryRequest,
+        hashsvc.v1.list_service_pb2.EraseEntryResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.EraseEntryRequest,
+        hashsvc.v1.list_service_pb2.EraseEntryResponse,
+    ],
+)
+
 _ListServicePlantCanariesType = typing_extensions.TypeVar(
     '_ListServicePlantCanariesType',
     grpc.UnaryUnaryMultiCallable[
@@ -150,6 +182,54 @@ _ListServicePlantCanariesType = typing_extensions.TypeVar(
     default=grpc.UnaryUnaryMultiCallable[
         hashsvc.v1.list_service_pb2.PlantCanariesRequest,
         hashsvc.v1.list_service_pb2.PlantCanariesResponse,
+    ],
+)
+
+_ListServiceOpenIncidentType = typing_extensions.TypeVar(
+    '_ListServiceOpenIncidentType',
+    grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.OpenIncidentRequest,
+        hashsvc.v1.list_service_pb2.OpenIncidentResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.OpenIncidentRequest,
+        hashsvc.v1.list_service_pb2.OpenIncidentResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.OpenIncidentRequest,
+        hashsvc.v1.list_service_pb2.OpenIncidentResponse,
+    ],
+)
+
+_ListServiceConcludeIncidentType = typing_extensions.TypeVar(
+    '_ListServiceConcludeIncidentType',
+    grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.ConcludeIncidentRequest,
+        hashsvc.v1.list_service_pb2.ConcludeIncidentResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.ConcludeIncidentRequest,
+        hashsvc.v1.list_service_pb2.ConcludeIncidentResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.ConcludeIncidentRequest,
+        hashsvc.v1.list_service_pb2.ConcludeIncidentResponse,
+    ],
+)
+
+_ListServiceListIncidentsType = typing_extensions.TypeVar(
+    '_ListServiceListIncidentsType',
+    grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.ListIncidentsRequest,
+        hashsvc.v1.list_service_pb2.ListIncidentsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.ListIncidentsRequest,
+        hashsvc.v1.list_service_pb2.ListIncidentsResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.ListIncidentsRequest,
+        hashsvc.v1.list_service_pb2.ListIncidentsResponse,
     ],
 )
 
@@ -217,7 +297,7 @@ _ListServiceListOpinionsType = typing_extensions.TypeVar(
     ],
 )
 
-class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceUpdateListType, _ListServiceGetListType, _ListServiceListListsType, _ListServiceAddEntriesType, _ListServiceAmendEntryType, _ListServiceWithdrawEntryType, _ListServicePlantCanariesType, _ListServiceGetEntryType, _ListServiceListEntriesType, _ListServiceGiveOpinionType, _ListServiceListOpinionsType]):
+class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceUpdateListType, _ListServiceRotateKeyType, _ListServiceGetListType, _ListServiceListListsType, _ListServiceAddEntriesType, _ListServiceAmendEntryType, _ListServiceWithdrawEntryType, _ListServiceEraseEntryType, _ListServicePlantCanariesType, _ListServiceOpenIncidentType, _ListServiceConcludeIncidentType, _ListServiceListIncidentsType, _ListServiceGetEntryType, _ListServiceListEntriesType, _ListServiceGiveOpinionType, _ListServiceListOpinionsType]):
     """Keeps hash lists. A list is an append-only log: entries are added, amended and withdrawn, and
     nothing is ever overwritten.
 
@@ -245,6 +325,10 @@ class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceUpd
             hashsvc.v1.list_service_pb2.UpdateListResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
+            hashsvc.v1.list_service_pb2.RotateKeyRequest,
+            hashsvc.v1.list_service_pb2.RotateKeyResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
             hashsvc.v1.list_service_pb2.GetListRequest,
             hashsvc.v1.list_service_pb2.GetListResponse,
         ],
@@ -265,8 +349,24 @@ class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceUpd
             hashsvc.v1.list_service_pb2.WithdrawEntryResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
+            hashsvc.v1.list_service_pb2.EraseEntryRequest,
+            hashsvc.v1.list_service_pb2.EraseEntryResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
             hashsvc.v1.list_service_pb2.PlantCanariesRequest,
             hashsvc.v1.list_service_pb2.PlantCanariesResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            hashsvc.v1.list_service_pb2.OpenIncidentRequest,
+            hashsvc.v1.list_service_pb2.OpenIncidentResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            hashsvc.v1.list_service_pb2.ConcludeIncidentRequest,
+            hashsvc.v1.list_service_pb2.ConcludeIncidentResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            hashsvc.v1.list_service_pb2.ListIncidentsRequest,
+            hashsvc.v1.list_service_pb2.ListIncidentsResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
             hashsvc.v1.list_service_pb2.GetEntryRequest,
@@ -297,6 +397,10 @@ class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceUpd
             hashsvc.v1.list_service_pb2.UpdateListResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
+            hashsvc.v1.list_service_pb2.RotateKeyRequest,
+            hashsvc.v1.list_service_pb2.RotateKeyResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
             hashsvc.v1.list_service_pb2.GetListRequest,
             hashsvc.v1.list_service_pb2.GetListResponse,
         ],
@@ -317,8 +421,24 @@ class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceUpd
             hashsvc.v1.list_service_pb2.WithdrawEntryResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
+            hashsvc.v1.list_service_pb2.EraseEntryRequest,
+            hashsvc.v1.list_service_pb2.EraseEntryResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
             hashsvc.v1.list_service_pb2.PlantCanariesRequest,
             hashsvc.v1.list_service_pb2.PlantCanariesResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            hashsvc.v1.list_service_pb2.OpenIncidentRequest,
+            hashsvc.v1.list_service_pb2.OpenIncidentResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            hashsvc.v1.list_service_pb2.ConcludeIncidentRequest,
+            hashsvc.v1.list_service_pb2.ConcludeIncidentResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            hashsvc.v1.list_service_pb2.ListIncidentsRequest,
+            hashsvc.v1.list_service_pb2.ListIncidentsResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
             hashsvc.v1.list_service_pb2.GetEntryRequest,
@@ -353,6 +473,16 @@ class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceUpd
 
     NOT_FOUND: there is no list of that name.
     INVALID_ARGUMENT: a field is malformed or cannot be changed; `BadRequest` names it.
+    """
+
+    RotateKey: _ListServiceRotateKeyType
+    """Replaces the key that signs a list's checkpoints by a new one, which the old key hands over to in
+    the list's log: who follows the list goes on without doing anything. Needs that the caller is the
+    list's owner or an administrator.
+
+    NOT_FOUND: there is no list of that name.
+    FAILED_PRECONDITION: the list is kept at another node: do it there.
+    INVALID_ARGUMENT: the name is malformed or reserved.
     """
 
     GetList: _ListServiceGetListType
@@ -397,6 +527,22 @@ class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceUpd
     FAILED_PRECONDITION: the entry is withdrawn already.
     """
 
+    EraseEntry: _ListServiceEraseEntryType
+    """Erases an entry for legal reasons, withdrawn or not: its record, fingerprints, description and
+    amendments are gone from this node's database, and from that of every node that follows the list,
+    as soon as it gets there. The log keeps the record's leaf hash, which tells nothing of it, and
+    still verifies. Who contributed the entry, what kind of media it is, when, and why it was withdrawn
+    or erased stays. It cannot be undone; erasing again changes nothing. Needs that the caller is the
+    list's owner or an administrator.
+
+    Backups are not reached. The files of the index may hold the bare hash value, without its name,
+    until that part of them is written anew; without these files a node makes them anew when it starts.
+
+    NOT_FOUND: there is no such entry.
+    FAILED_PRECONDITION: the list is kept at another node: do it there.
+    INVALID_ARGUMENT: the name or the reason is malformed.
+    """
+
     PlantCanaries: _ListServicePlantCanariesType
     """Plants canaries: entries that stand for no media, that look like others of the list, and that one
     partner alone sees. One that turns up elsewhere tells whose copy leaked; a check that meets one is
@@ -408,6 +554,34 @@ class ListServiceStub(typing.Generic[_ListServiceCreateListType, _ListServiceUpd
     INVALID_ARGUMENT: the partner is no partner's id, or the list's owner; or the list is one of
       opinions.
     RESOURCE_EXHAUSTED: more than 100 canaries at once.
+    """
+
+    OpenIncident: _ListServiceOpenIncidentType
+    """Opens an incident in a list: an unfolding event. Entries that name it go ahead of all others to
+    those who follow the list, and so does what later is said of them, until it is concluded. One that
+    was concluded may be opened again. Needs that the caller is the list's owner or an administrator,
+    or the role `contribute` for the list.
+
+    NOT_FOUND: there is no list of that name.
+    ALREADY_EXISTS: it is open already; contribute to it.
+    FAILED_PRECONDITION: the list is kept at another node: do it there.
+    INVALID_ARGUMENT: a field is malformed.
+    """
+
+    ConcludeIncident: _ListServiceConcludeIncidentType
+    """Concludes an incident in a list: entries that name it go with the rest from then on. They stay.
+    Needs what OpenIncident does.
+
+    NOT_FOUND: there is no list of that name, or no such incident in it.
+    FAILED_PRECONDITION: it is concluded already, or the list is kept at another node.
+    INVALID_ARGUMENT: a field is malformed.
+    """
+
+    ListIncidents: _ListServiceListIncidentsType
+    """Lists the incidents of a list, by name.
+
+    NOT_FOUND: there is no list of that name.
+    INVALID_ARGUMENT: the page token is not one of this method's for this list.
     """
 
     GetEntry: _ListServiceGetEntryType
@@ -462,6 +636,10 @@ ListServiceAsyncStub: typing_extensions.TypeAlias = ListServiceStub[
         hashsvc.v1.list_service_pb2.UpdateListResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.RotateKeyRequest,
+        hashsvc.v1.list_service_pb2.RotateKeyResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
         hashsvc.v1.list_service_pb2.GetListRequest,
         hashsvc.v1.list_service_pb2.GetListResponse,
     ],
@@ -482,8 +660,24 @@ ListServiceAsyncStub: typing_extensions.TypeAlias = ListServiceStub[
         hashsvc.v1.list_service_pb2.WithdrawEntryResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.EraseEntryRequest,
+        hashsvc.v1.list_service_pb2.EraseEntryResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
         hashsvc.v1.list_service_pb2.PlantCanariesRequest,
         hashsvc.v1.list_service_pb2.PlantCanariesResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.OpenIncidentRequest,
+        hashsvc.v1.list_service_pb2.OpenIncidentResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.ConcludeIncidentRequest,
+        hashsvc.v1.list_service_pb2.ConcludeIncidentResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.list_service_pb2.ListIncidentsRequest,
+        hashsvc.v1.list_service_pb2.ListIncidentsResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
         hashsvc.v1.list_service_pb2.GetEntryRequest,
@@ -545,6 +739,21 @@ class ListServiceServicer(metaclass=abc.ABCMeta):
 
         NOT_FOUND: there is no list of that name.
         INVALID_ARGUMENT: a field is malformed or cannot be changed; `BadRequest` names it.
+        """
+
+    @abc.abstractmethod
+    def RotateKey(
+        self,
+        request: hashsvc.v1.list_service_pb2.RotateKeyRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[hashsvc.v1.list_service_pb2.RotateKeyResponse, collections.abc.Awaitable[hashsvc.v1.list_service_pb2.RotateKeyResponse]]:
+        """Replaces the key that signs a list's checkpoints by a new one, which the old key hands over to in
+        the list's log: who follows the list goes on without doing anything. Needs that the caller is the
+        list's owner or an administrator.
+
+        NOT_FOUND: there is no list of that name.
+        FAILED_PRECONDITION: the list is kept at another node: do it there.
+        INVALID_ARGUMENT: the name is malformed or reserved.
         """
 
     @abc.abstractmethod
@@ -615,6 +824,27 @@ class ListServiceServicer(metaclass=abc.ABCMeta):
         """
 
     @abc.abstractmethod
+    def EraseEntry(
+        self,
+        request: hashsvc.v1.list_service_pb2.EraseEntryRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[hashsvc.v1.list_service_pb2.EraseEntryResponse, collections.abc.Awaitable[hashsvc.v1.list_service_pb2.EraseEntryResponse]]:
+        """Erases an entry for legal reasons, withdrawn or not: its record, fingerprints, description and
+        amendments are gone from this node's database, and from that of every node that follows the list,
+        as soon as it gets there. The log keeps the record's leaf hash, which tells nothing of it, and
+        still verifies. Who contributed the entry, what kind of media it is, when, and why it was withdrawn
+        or erased stays. It cannot be undone; erasing again changes nothing. Needs that the caller is the
+        list's owner or an administrator.
+
+        Backups are not reached. The files of the index may hold the bare hash value, without its name,
+        until that part of them is written anew; without these files a node makes them anew when it starts.
+
+        NOT_FOUND: there is no such entry.
+        FAILED_PRECONDITION: the list is kept at another node: do it there.
+        INVALID_ARGUMENT: the name or the reason is malformed.
+        """
+
+    @abc.abstractmethod
     def PlantCanaries(
         self,
         request: hashsvc.v1.list_service_pb2.PlantCanariesRequest,
@@ -630,6 +860,49 @@ class ListServiceServicer(metaclass=abc.ABCMeta):
         INVALID_ARGUMENT: the partner is no partner's id, or the list's owner; or the list is one of
           opinions.
         RESOURCE_EXHAUSTED: more than 100 canaries at once.
+        """
+
+    @abc.abstractmethod
+    def OpenIncident(
+        self,
+        request: hashsvc.v1.list_service_pb2.OpenIncidentRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[hashsvc.v1.list_service_pb2.OpenIncidentResponse, collections.abc.Awaitable[hashsvc.v1.list_service_pb2.OpenIncidentResponse]]:
+        """Opens an incident in a list: an unfolding event. Entries that name it go ahead of all others to
+        those who follow the list, and so does what later is said of them, until it is concluded. One that
+        was concluded may be opened again. Needs that the caller is the list's owner or an administrator,
+        or the role `contribute` for the list.
+
+        NOT_FOUND: there is no list of that name.
+        ALREADY_EXISTS: it is open already; contribute to it.
+        FAILED_PRECONDITION: the list is kept at another node: do it there.
+        INVALID_ARGUMENT: a field is malformed.
+        """
+
+    @abc.abstractmethod
+    def ConcludeIncident(
+        self,
+        request: hashsvc.v1.list_service_pb2.ConcludeIncidentRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[hashsvc.v1.list_service_pb2.ConcludeIncidentResponse, collections.abc.Awaitable[hashsvc.v1.list_service_pb2.ConcludeIncidentResponse]]:
+        """Concludes an incident in a list: entries that name it go with the rest from then on. They stay.
+        Needs what OpenIncident does.
+
+        NOT_FOUND: there is no list of that name, or no such incident in it.
+        FAILED_PRECONDITION: it is concluded already, or the list is kept at another node.
+        INVALID_ARGUMENT: a field is malformed.
+        """
+
+    @abc.abstractmethod
+    def ListIncidents(
+        self,
+        request: hashsvc.v1.list_service_pb2.ListIncidentsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[hashsvc.v1.list_service_pb2.ListIncidentsResponse, collections.abc.Awaitable[hashsvc.v1.list_service_pb2.ListIncidentsResponse]]:
+        """Lists the incidents of a list, by name.
+
+        NOT_FOUND: there is no list of that name.
+        INVALID_ARGUMENT: the page token is not one of this method's for this list.
         """
 
     @abc.abstractmethod

@@ -143,7 +143,7 @@ class HashList(_message.Message):
     def __init__(self, name: _Optional[str] = ..., kind: _Optional[_Union[ListKind, str]] = ..., purpose: _Optional[str] = ..., size: _Optional[int] = ..., active_entries: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., readers: _Optional[_Iterable[str]] = ..., names_contributors: bool = ..., key: _Optional[str] = ...) -> None: ...
 
 class Entry(_message.Message):
-    __slots__ = ("name", "media_type", "fingerprints", "labels", "entities", "basis", "severity", "incident", "expire_time", "note", "contributor", "create_time", "update_time", "withdraw_time", "withdraw_reason", "canary_of", "opinions")
+    __slots__ = ("name", "media_type", "fingerprints", "labels", "entities", "basis", "severity", "incident", "expire_time", "note", "contributor", "create_time", "update_time", "withdraw_time", "withdraw_reason", "canary_of", "opinions", "distrusted", "erased")
     NAME_FIELD_NUMBER: _ClassVar[int]
     MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
     FINGERPRINTS_FIELD_NUMBER: _ClassVar[int]
@@ -161,6 +161,8 @@ class Entry(_message.Message):
     WITHDRAW_REASON_FIELD_NUMBER: _ClassVar[int]
     CANARY_OF_FIELD_NUMBER: _ClassVar[int]
     OPINIONS_FIELD_NUMBER: _ClassVar[int]
+    DISTRUSTED_FIELD_NUMBER: _ClassVar[int]
+    ERASED_FIELD_NUMBER: _ClassVar[int]
     name: str
     media_type: MediaType
     fingerprints: _containers.RepeatedCompositeFieldContainer[Fingerprint]
@@ -178,7 +180,9 @@ class Entry(_message.Message):
     withdraw_reason: str
     canary_of: str
     opinions: OpinionCounts
-    def __init__(self, name: _Optional[str] = ..., media_type: _Optional[_Union[MediaType, str]] = ..., fingerprints: _Optional[_Iterable[_Union[Fingerprint, _Mapping]]] = ..., labels: _Optional[_Iterable[str]] = ..., entities: _Optional[_Iterable[str]] = ..., basis: _Optional[_Union[Basis, str]] = ..., severity: _Optional[_Union[Severity, str]] = ..., incident: _Optional[str] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., note: _Optional[str] = ..., contributor: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., withdraw_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., withdraw_reason: _Optional[str] = ..., canary_of: _Optional[str] = ..., opinions: _Optional[_Union[OpinionCounts, _Mapping]] = ...) -> None: ...
+    distrusted: bool
+    erased: bool
+    def __init__(self, name: _Optional[str] = ..., media_type: _Optional[_Union[MediaType, str]] = ..., fingerprints: _Optional[_Iterable[_Union[Fingerprint, _Mapping]]] = ..., labels: _Optional[_Iterable[str]] = ..., entities: _Optional[_Iterable[str]] = ..., basis: _Optional[_Union[Basis, str]] = ..., severity: _Optional[_Union[Severity, str]] = ..., incident: _Optional[str] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., note: _Optional[str] = ..., contributor: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., withdraw_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., withdraw_reason: _Optional[str] = ..., canary_of: _Optional[str] = ..., opinions: _Optional[_Union[OpinionCounts, _Mapping]] = ..., distrusted: bool = ..., erased: bool = ...) -> None: ...
 
 class Opinion(_message.Message):
     __slots__ = ("entry", "partner", "opinion", "reason", "time")

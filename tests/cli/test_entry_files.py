@@ -266,7 +266,7 @@ def test_a_list_goes_out_and_in(known: str, form: str, tmp_path: Path) -> None:
     command = ("export", "--list", "acme/known", f"--{form}")
     done = hashsvc(*command, "--to", to, server=known)
     assert (done.returncode, done.stdout) == (0, "")
-    assert done.stderr == "acme/known: 100 entries, 2 left out (expired, or canaries)\n"
+    assert done.stderr == "acme/known: 100 entries, 2 left out (expired, distrusted, or canaries)\n"
     assert stat.S_IMODE(to.stat().st_mode) == 0o600
     assert hashsvc(*command, server=known).stdout.encode() == to.read_bytes().replace(
         b"\r\n", b"\n"

@@ -34,7 +34,7 @@ def test_all_is_as_expected(tmp_path: Path) -> None:
         r"bolt recognises a copy \([^)]*\): acme/known#1, pdq \d+ bits away [\d.]+ m?s", said
     )
     assert re.search(r"bolt does not match the copy any more \d+ m?s", said)
-    assert "why the first 5 records are not those of the checkpoint" in said
+    assert "why the first 5 records are not those of a checkpoint" in said
     assert "held a checkpoint of 4 records, root " in said
     assert "offered a checkpoint of 5 records, root " in said
     assert re.search(r"^bolt +acme/known +\S+ +live +5 +0 +1$", ended.stdout, re.MULTILINE)

@@ -253,3 +253,22 @@ def test_writers_take_turns(books: Books) -> None:
         thread.join()
     assert books.store.log_size() == 41
     assert len(books.indexer) == 40
+
+
+def test_an_erased_entry_leaves_its_name(books: Books) -> None:
+    """It matches no more, the index can be made anew, and its media may be added again."""
+    books.ledger.add_entries("acme/known", [pdq_draft(1), pdq_draft(2)], request_id="a")
+    amendment = Description(note="more")
+    books.ledger.amend_entry("acme/known#1", amendment, ["note"], request_id="b")
+    entry, position = books.ledger.erase_entry("acme/known#1", "order", request_id="c")
+    assert (entry.is_erased, entry.fingerprints, entry.description) == (True, (), Description())
+    assert books.ledger.erase_entry("acme/known#1", "order", request_id="d") == (entry, position)
+    assert [books.hits(pdq_draft(number)) for number in (1, 2)] == [0, 1]
+    kept = [r.place for r in books.store.logs.held_records("acme/known", 0, 10)]
+    assert kept == [0, 2, 4]
+    with pytest.raises(InvalidRequest, match="used before"):
+        books.ledger.add_entries("acme/known", [pdq_draft(1), pdq_draft(2)], request_id="a")
+    added, _ = books.ledger.add_entries("acme/known", [pdq_draft(1)], request_id="e")
+    assert added[0].name == "acme/known#5"
+    with pytest.raises(NotFound):
+        books.ledger.erase_entry("acme/known#9", "order", request_id="f")

@@ -199,6 +199,11 @@ def update_list_request(
     return request
 
 
+def rotate_request(name: str, request_id: str | None) -> list_service_pb2.RotateKeyRequest:
+    """Build a RotateKeyRequest."""
+    return list_service_pb2.RotateKeyRequest(request_id=request_id or new_request_id(), list=name)
+
+
 def canaries_request(
     list_name: str, partner: str, count: int, request_id: str | None
 ) -> list_service_pb2.PlantCanariesRequest:
@@ -271,6 +276,33 @@ def opinions_request(
     else:
         request.list = about
     return request
+
+
+def erase_request(
+    name: str, reason: str, request_id: str | None
+) -> list_service_pb2.EraseEntryRequest:
+    """Build an EraseEntryRequest."""
+    return list_service_pb2.EraseEntryRequest(
+        request_id=request_id or new_request_id(), name=name, reason=reason
+    )
+
+
+def open_request(
+    list_name: str, incident: str, title: str, request_id: str | None
+) -> list_service_pb2.OpenIncidentRequest:
+    """Build an OpenIncidentRequest."""
+    return list_service_pb2.OpenIncidentRequest(
+        request_id=request_id or new_request_id(), list=list_name, incident=incident, title=title
+    )
+
+
+def conclude_request(
+    list_name: str, incident: str, request_id: str | None
+) -> list_service_pb2.ConcludeIncidentRequest:
+    """Build a ConcludeIncidentRequest."""
+    return list_service_pb2.ConcludeIncidentRequest(
+        request_id=request_id or new_request_id(), list=list_name, incident=incident
+    )
 
 
 def entries_request(

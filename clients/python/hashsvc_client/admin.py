@@ -6,7 +6,7 @@ from datetime import datetime
 
 from hashsvc import translate_partners as translate
 from hashsvc import translate_sync
-from hashsvc.model import Credential, Partner
+from hashsvc.model import Credential, Distrust, DistrustPreview, Partner
 from hashsvc.model_sync import FollowMessage, FollowStatus, Imported, Selection
 from hashsvc.v1 import admin_service_pb2 as pb
 from hashsvc.v1.admin_service_pb2_grpc import AdminServiceStub
@@ -188,6 +188,66 @@ class AdminClient(Connected):
         if failure is not None:
             raise failure
         return translate_sync.imported_from_proto(answer)
+
+    def preview_distrust(
+        self, partner: str, since: datetime, list_name: str = ""
+    ) -> tuple[list[DistrustPreview], str]:
+        """What distrusting a partner would do, by list, and the plan for `distrust`.
+
+        `partner` may be "*", for whoever contributed to the list.
+        """
+        request = pb.PreviewDistrustRequest(
+            partner=partner, since=translate.optional_timestamp(since), list=list_name
+        )
+        with raised_as_client_errors():
+            answer = self._stub.PreviewDistrust(request, timeout=self._timeout_s)
+        return [translate.preview_from_proto(one) for one in answer.lists], answer.plan
+
+    def distrust(
+        self,
+        plan: str,
+        partner: str,
+        since: datetime,
+        reason: str,
+        *,
+        list_name: str = "",
+        suspend: bool = False,
+    ) -> list[Distrust]:
+        """Carry out what was previewed, and suspend the partner if asked to."""
+        request = pb.DistrustRequest(
+            plan=plan,
+            partner=partner,
+            since=translate.optional_timestamp(since),
+            list=list_name,
+            reason=reason,
+            suspend=suspend,
+        )
+        with raised_as_client_errors():
+            answer = self._stub.Distrust(request, timeout=self._timeout_s)
+        return [translate.distrust_from_proto(one) for one in answer.distrusts]
+
+    def restore_trust(
+        self, reason: str, *, distrust_id: int = 0, partner: str = "", resume: bool = False
+    ) -> list[Distrust]:
+        """Undo one distrust, or all of a contributor that can be undone at this node."""
+        request = pb.RestoreTrustRequest(
+            id=distrust_id, partner=partner, reason=reason, resume=resume
+        )
+        with raised_as_client_errors():
+            answer = self._stub.RestoreTrust(request, timeout=self._timeout_s)
+        return [translate.distrust_from_proto(one) for one in answer.distrusts]
+
+    def distrusts(self, partner: str = "", *, show_undone: bool = False) -> list[Distrust]:
+        """All distrust, of one contributor where it is named, the oldest first."""
+        found: list[Distrust] = []
+        request = pb.ListDistrustsRequest(partner=partner, show_undone=show_undone, page_size=1_000)
+        while True:
+            with raised_as_client_errors():
+                answer = self._stub.ListDistrusts(request, timeout=self._timeout_s)
+            found += [translate.distrust_from_proto(one) for one in answer.distrusts]
+            if not answer.next_page_token:
+                return found
+            request.page_token = answer.next_page_token
 
     def credentials(self, partner: str) -> list[Credential]:
         """All credentials of a partner, the oldest first."""

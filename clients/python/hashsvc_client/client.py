@@ -17,6 +17,7 @@ from hashsvc.model import (
     EntryDraft,
     Fingerprint,
     HashList,
+    Incident,
     ListKind,
     MediaFingerprints,
     MediaType,
@@ -166,6 +167,13 @@ class Client(Logs, Connected):
             response = self._lists.UpdateList(request, timeout=self._timeout_s)
         return translate.list_from_proto(response.list)
 
+    def rotate_key(self, name: str, *, request_id: str | None = None) -> HashList:
+        """Replace the key that signs a list's checkpoints; followers go on by themselves."""
+        request = messages.rotate_request(name, request_id)
+        with raised_as_client_errors():
+            response = self._lists.RotateKey(request, timeout=self._timeout_s)
+        return translate.list_from_proto(response.list)
+
     def get_list(self, name: str) -> HashList:
         """Get a list."""
         request = list_service_pb2.GetListRequest(name=name)
@@ -245,6 +253,13 @@ class Client(Logs, Connected):
             response = self._lists.WithdrawEntry(request, timeout=self._timeout_s)
         return translate.entry_from_proto(response.entry)
 
+    def erase_entry(self, name: str, reason: str, *, request_id: str | None = None) -> Entry:
+        """Erase an entry for legal reasons, on every node that follows the list, for good."""
+        request = messages.erase_request(name, reason, request_id)
+        with raised_as_client_errors():
+            response = self._lists.EraseEntry(request, timeout=self._timeout_s)
+        return translate.entry_from_proto(response.entry)
+
     def plant_canaries(
         self, list_name: str, partner: str, count: int, *, request_id: str | None = None
     ) -> list[str]:
@@ -253,6 +268,36 @@ class Client(Logs, Connected):
         with raised_as_client_errors():
             response = self._lists.PlantCanaries(request, timeout=self._timeout_s)
         return list(response.entries)
+
+    def open_incident(
+        self, list_name: str, incident: str, title: str = "", *, request_id: str | None = None
+    ) -> Incident:
+        """Open an incident: entries that name it go ahead of others to who follows the list."""
+        request = messages.open_request(list_name, incident, title, request_id)
+        with raised_as_client_errors():
+            response = self._lists.OpenIncident(request, timeout=self._timeout_s)
+        return translate.incident_from_proto(response.incident)
+
+    def conclude_incident(
+        self, list_name: str, incident: str, *, request_id: str | None = None
+    ) -> Incident:
+        """Conclude an incident: entries that name it go with the rest from now on."""
+        request = messages.conclude_request(list_name, incident, request_id)
+        with raised_as_client_errors():
+            response = self._lists.ConcludeIncident(request, timeout=self._timeout_s)
+        return translate.incident_from_proto(response.incident)
+
+    def incidents(self, list_name: str) -> Iterator[Incident]:
+        """Iterate over the incidents of a list, by name, those that are concluded too."""
+        token = ""
+        while True:
+            request = list_service_pb2.ListIncidentsRequest(list=list_name, page_token=token)
+            with raised_as_client_errors():
+                response = self._lists.ListIncidents(request, timeout=self._timeout_s)
+            yield from map(translate.incident_from_proto, response.incidents)
+            token = response.next_page_token
+            if not token:
+                return
 
     def get_entry(self, name: str) -> Entry:
         """Get an entry with its fingerprints."""

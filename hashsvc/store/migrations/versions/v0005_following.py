@@ -67,7 +67,6 @@ def upgrade() -> None:
         "incidents",
         _list_id(),
         sa.Column("incident", sa.String(128), primary_key=True),
-        sa.Column("place", sa.BigInteger, nullable=False),
         sa.Column("title", sa.Text, nullable=False),
         sa.Column("open_time", sa.BigInteger, nullable=False),
         sa.Column("conclude_time", sa.BigInteger),
