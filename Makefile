@@ -42,7 +42,7 @@ demo-sync: $(VENV)/.server ## Show how nodes follow a list, and a hub that tampe
 test: lint pytest ## Run all checks: ruff, mypy, stale protos, pytest
 
 pytest: $(VENV)/.dev ## Run the tests alone
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: typecheck protos-check ## Run ruff, mypy and the protos check
 

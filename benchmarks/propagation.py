@@ -5,7 +5,8 @@ own on this machine. An entry is contributed at A; from its acknowledgement on B
 tight loop until it matches, then the entry is withdrawn, and B checked until it does not. The check
 that sees the entry is part of the time; `check_p50_ms` is that of one more such check. Idle, while
 another process checks B at an even rate, and while another contributes to A in bulk, where an entry
-waits behind the batches before it, unless it is of an incident: that goes ahead.
+waits behind the batches before it, unless it is of an incident: that goes ahead. And, with entries
+of an incident, while B is a new node that catches up with a long list.
 
 `catch_up_records_per_s` is from subscribing until all of a list is verified, applied and matches at
 a new node. `bytes_per_record` is what a proxy between source and follower counts, both ways taken
@@ -79,7 +80,7 @@ def run(arguments: argparse.Namespace) -> list[Row]:
     with tempfile.TemporaryDirectory() as name:
         rows = _travel(Path(name), arguments, rng)
         arguments.watch.probe()
-        return [*rows, _catching_up(Path(name), arguments.records, rng)]
+        return [*rows, *_catching_up(Path(name), arguments.records, rng)]
 
 
 # From acknowledgement to match
@@ -94,6 +95,14 @@ class _Times:
     checked: list[float] = field(default_factory=list)
     gone: list[float] = field(default_factory=list)
     wrong: int = 0
+
+    def add(self, other: "_Times") -> None:
+        """Take in what else was measured."""
+        self.acknowledged += other.acknowledged
+        self.matched += other.matched
+        self.checked += other.checked
+        self.gone += other.gone
+        self.wrong += other.wrong
 
 
 def _travel(folder: Path, arguments: argparse.Namespace, rng: np.random.Generator) -> list[Row]:
@@ -200,7 +209,7 @@ def _is_same_in_the_end(a: str, b: str) -> bool:
 # Catching up
 
 
-def _catching_up(folder: Path, count: int, rng: np.random.Generator) -> Row:
+def _catching_up(folder: Path, count: int, rng: np.random.Generator) -> list[Row]:
     codes = make_codes(count, rng)
     note(f"writing a list of {count:,} entries")
     append_s = seconds(partial(filling.write, folder / "full", codes, _BATCH))
@@ -212,8 +221,10 @@ def _catching_up(folder: Path, count: int, rng: np.random.Generator) -> Row:
         with wire.counting(source.address) as counted:
             proxy_s, more = _caught_up(folder / "proxy", counted.address, size, codes)
         stream_s, verify_s = asyncio.run(_split(source.address, size))
+        note("entries of an incident, while another node catches up")
+        ahead = _overtaking(folder / "behind", source.address, rng)
     truth: list[Found] = [{(row, 0)} for row in _sample(codes)]
-    return {
+    caught_up = {
         TABLE: "Catching up with a list from nothing",
         "records": size,
         "catch_up_records_per_s": size / direct_s,
@@ -224,6 +235,25 @@ def _catching_up(folder: Path, count: int, rng: np.random.Generator) -> Row:
         "verify_only_records_per_s": size / verify_s,
         **score([*truth, *truth], [*found, *more]),
     }
+    load = f"B catches up with {size:,} records"
+    rows = [_row("A -> B", load, _INCIDENT, ahead)] if ahead.matched else []
+    return [*rows, caught_up]
+
+
+def _overtaking(data: Path, source: str, rng: np.random.Generator) -> _Times:
+    """Time entries of an incident at a new node for as long as it catches up with the list."""
+    times = _Times()
+    with node.running(data) as follower, AdminClient(follower.address) as admin:
+        status = admin.follow(node.LIST, source)
+        while not status.size:
+            (status,) = admin.followed()
+        while status.state is not FollowState.LIVE:
+            draft = _draft(make_codes(1, rng)[0], _INCIDENT)
+            some = _timed(source, follower.address, [draft])
+            (status,) = admin.followed()
+            if status.behind:
+                times.add(some)
+    return times
 
 
 def _caught_up(data: Path, source: str, size: int, codes: Codes) -> tuple[float, list[Found]]:

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,17 +14,32 @@ from tests.harness import running_node
 from tests.log_search import LogSearch, report
 
 LOGS = pytest.StashKey[LogSearch]()
+SEARCHED = pytest.StashKey[list[tuple[int, int, list[str]]]]()
+"""What each process of the run searched: lines, hash values, and the lines that tell."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Listen to all nodes of the run."""
+    config.stash[SEARCHED] = []
     config.stash[LOGS] = processes.LOGS = LogSearch()
     config.stash[LOGS].listen()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take what one of several processes that share the tests has searched."""
+    node.config.stash[SEARCHED].append(node.workeroutput["searched"])
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail the run if any node logged a hash value or a key."""
-    if session.config.stash[LOGS].found():
+    config = session.config
+    search = config.stash[LOGS]
+    searched = (len(search.lines), len(search.values), report(search.found()))
+    config.stash[SEARCHED].append(searched)
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["searched"] = searched
+    if any(told for _, _, told in config.stash[SEARCHED]):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
@@ -31,13 +47,13 @@ def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     """Say what was searched, and what was found."""
-    search = config.stash[LOGS]
-    found = search.found()
+    lines, values, told = zip(*config.stash[SEARCHED], strict=True)
+    found = [line for some in told for line in some]
     terminalreporter.write_line(
-        f"{len(search.lines):,} lines of logs searched for {len(search.values):,} hash values: "
-        + (f"{len(found):,} tell" if found else "none tells")
+        f"{sum(lines):,} lines of logs searched for {sum(values):,} hash values: "
+        + ("some tell" if found else "none tells")
     )
-    for line in report(found):
+    for line in found:
         terminalreporter.write_line(line, red=True)
 
 

@@ -69,7 +69,7 @@ def test_from_the_first_admin_to_a_partner_that_is_out(server: str, key: str) ->
     found = run(server, key, "partners", "list")
     assert [(p["partner"], p["grants"], p["state"]) for p in found] == [
         ("acme", ["check", "contribute"], "active"),
-        ("hub", ["check", "contribute:*", "follow:*", "review", "admin"], "active"),
+        ("hub", ["check", "contribute:*", "follow:*", "witness:*", "review", "admin"], "active"),
     ]
     (listed,) = run(server, key, "keys", "list", "acme")
     assert (listed["id"], listed["label"]) == (made["id"], "edge")
