@@ -20,8 +20,9 @@ from hashsvc import translate
 from hashsvc.model import Fingerprint
 
 _HEX = re.compile(r"(?i)[0-9a-f]{16,}")
-# The files of an index are called segment-, rest- and 16 random digits.
-_STRAY = re.compile(r"(?i)(?<![0-9a-z-])[0-9a-f]{16,}\b")
+# The decimals of a number are no value; nor are the names of an index's files, segment-, rest- and
+# 16 random digits.
+_STRAY = re.compile(r"(?i)(?<![0-9a-z-])(?<!\d\.)[0-9a-f]{16,}\b")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{10,}={0,2}")
 _BYTES = re.compile(r"b'(?:[^'\\]|\\.)*'|b\"(?:[^\"\\]|\\.)*\"")
 

@@ -35,12 +35,10 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a message led to: `size` records are applied of `head_size`; `is_applied` says whether
-    this message brought any."""
+    """What a message led to: `size` records are applied of `head_size`."""
 
     size: int
     head_size: int
-    is_applied: bool = False
 
 
 class Replica:
@@ -127,7 +125,6 @@ class Replica:
             LogRefused: it does not verify; nothing of it was applied.
             LogBehind: the source has less than is held here.
         """
-        is_applied = False
         match message:
             case Started():
                 self._head_size = self._verifier.start(message).size
@@ -139,12 +136,11 @@ class Replica:
             case Signed(head_size=head_size):
                 self._apply(self._verifier.close(message))
                 self._head_size = max(head_size, self.size)
-                is_applied = True
             case Ahead():
-                is_applied = self._apply_ahead(message)
+                self._apply_ahead(message)
             case Heartbeat(head_size=head_size):
                 self._head_size = max(head_size, self.size)
-        return Progress(self.size, self._head_size, is_applied)
+        return Progress(self.size, self._head_size)
 
     def _check_held_key(self, offered: bytes) -> None:
         """Refuse keys by which the checkpoint that is held would be another's."""
@@ -186,17 +182,15 @@ class Replica:
         self._held_note = verified.note
         self._tell_of_unknown(change for _, _, change in said)
 
-    def _apply_ahead(self, message: Ahead) -> bool:
-        """Apply a record before its turn; return whether it was new."""
+    def _apply_ahead(self, message: Ahead) -> None:
+        """Apply a record before its turn, if it is not held already."""
         checkpoint = self._verifier.ahead(message)
         if not self.size:
             raise LogRefused("a record came ahead of what describes the list")
         change = rules.read_record(message.body, message.place)
         record = Record(message.place, change, message.body, message.salt, is_urgent=True)
-        is_new = False
 
         def apply(tx: WriteTransaction) -> None:
-            nonlocal is_new
             if tx.held_places(self._list_name, message.place, message.place + 1):
                 return
             tx.append(self._list_name, [record], None, self._ledger.now())
@@ -204,10 +198,8 @@ class Replica:
                 proof = b"".join(message.proof)
                 signed = (checkpoint.size, message.note)
                 tx.keep_ahead(self._list_name, message.place, signed, proof)
-            is_new = True
 
         self._ledger.take_in(self._list_name, apply)
-        return is_new
 
     def _check_described(
         self, first: int, said: list[tuple[int, Leaf, Change | None]], note: bytes

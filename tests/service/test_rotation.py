@@ -182,6 +182,7 @@ def test_a_rotation_that_the_log_does_not_have_is_refused(
 ) -> None:
     """Though both keys have signed it: else an old key could hand over once more."""
     first = pair.home.client.get_list(LIST).key
+    pair.home.add(0)
     pair.home.client.rotate_key(LIST)
     pair.home.add(1)
     rotations = Feed.rotations
@@ -191,7 +192,7 @@ def test_a_rotation_that_the_log_does_not_have_is_refused(
     (path,) = file.parent.glob("known.*.pem")
     real = load_key(path, origin(LIST))
     assert real.verifier.encode() == newest
-    moved = Rotation(origin(LIST), 0, old.verifier, real.verifier).sign(old, real)
+    moved = Rotation(origin(LIST), 1, old.verifier, real.verifier).sign(old, real)
     monkeypatch.setattr(Feed, "rotations", lambda self, name: [moved])
     pair.follow(key=first)
     until(lambda: pair.away.status().alarms)
