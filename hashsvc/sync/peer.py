@@ -16,6 +16,8 @@ from hashsvc.v1.sync_service_pb2_grpc import SyncServiceStub
 from hashsvc_client.connection import Security, aio_channel
 
 MAX_KEY_BYTES, MAX_PEM_BYTES = 1_000, 1 << 16
+# What is on its way stands before what is urgent: a second of it at most, where it is applied.
+_WINDOW = (("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 1 << 20))
 _KEY_FILE = "peers: api_key_file"
 
 
@@ -30,7 +32,7 @@ class PeerSource:
     async def follow(self, wanted: Wanted) -> AsyncGenerator[FollowMessage, None]:
         """Give a list's log; see `Source`."""
         try:
-            channel = aio_channel(self._address, self._security)
+            channel = aio_channel(self._address, self._security, _WINDOW)
         except ConfigError as error:
             raise SourceLost(str(error)) from error
         async with channel:

@@ -1,7 +1,7 @@
 """How a client reaches a node and proves who it is, blocking or asyncio."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -101,9 +101,11 @@ def channel(address: str, security: Security) -> grpc.Channel:
     return grpc.intercept_channel(made, interceptor)
 
 
-def aio_channel(address: str, security: Security) -> grpc.aio.Channel:
-    """Open a channel for the asyncio client; as `channel`."""
-    options = messages.channel_options(address)
+def aio_channel(
+    address: str, security: Security, more_options: Sequence[tuple[str, str | int]] = ()
+) -> grpc.aio.Channel:
+    """Open a channel for the asyncio client; as `channel`, with more of gRPC's options."""
+    options = [*messages.channel_options(address), *more_options]
     if security.uses_tls:
         return grpc.aio.secure_channel(address, _credentials(security), options)
     if not security.api_key:
