@@ -27,11 +27,11 @@ Falsify = Callable[[FollowMessage], Iterable[FollowMessage]]
 class Member:
     """A partner's node, but for gRPC, on a folder; opened anew by `reopen`, as after a crash."""
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path, url: str = "") -> None:
         self.name = name
         self.folder = folder / name
         self.folder.mkdir()
-        self.url = f"sqlite:///{self.folder / 'hashsvc.db'}"
+        self.url = url or f"sqlite:///{self.folder / 'hashsvc.db'}"
         self._requests = 0
         self._open()
 

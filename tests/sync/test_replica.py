@@ -14,17 +14,22 @@ from hashsvc.lists.logs import ListKeys, SignedLogs, origin
 from hashsvc.model import (
     Algorithm,
     Basis,
+    ContributorDistrusted,
     Description,
     EntryAdded,
     EntryErased,
     ListKind,
     OpinionGiven,
     OpinionKind,
+    TrustRestored,
 )
 from hashsvc.model_sync import Ahead, FollowMessage, Leaf, Leaves, Selection, Signed, Started
 from hashsvc.store import records, schema
 from tests.harness import NOW, PROPAGANDA, check_checkpoint, pdq_draft
+from tests.lists.conftest import store_url
 from tests.simulator import Link, Member
+
+__all__ = ["store_url"]
 
 LIST = "acme/known"
 INCIDENT = replace(PROPAGANDA, incident="harbour")
@@ -292,6 +297,38 @@ def test_an_incident_goes_ahead(acme: Member, bolt: Member, tmp_path: Path) -> N
         assert member.store.logs.promises(LIST) == []
     eve.close()
     eve.check(tmp_path)
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_either_database_holds_a_copy(acme: Member, store_url: str, tmp_path: Path) -> None:
+    """With all kinds of records, what came ahead, and one who follows a part of it."""
+    for number in range(12):
+        add(acme, number)
+    add(acme, 100, description=INCIDENT)
+    made = Member("copy", tmp_path, store_url)
+    made.subscribe(LIST, key_of(acme))
+    Link(acme, made, LIST).carry(5)
+    assert matches(made, 100)
+    assert made.store.logs.count_ahead(LIST) == 1
+    acme.ledger.withdraw_entry(f"{LIST}#2", "mistake", request_id="w")
+    note = replace(INCIDENT, note="seen twice")
+    acme.ledger.amend_entry(f"{LIST}#13", note, ["note"], request_id="a")
+    acme.append(LIST, ContributorDistrusted("zed", 3, "taken over", NOW))
+    acme.append(LIST, TrustRestored(16, "was well", NOW))
+    acme.append(LIST, EntryErased(3, "a court says so", NOW))
+    acme.ledger.rotate_key(LIST, request_id="r")
+    made.reopen()
+    Link(acme, made, LIST).carry()
+    # What was erased before it came is not there at all.
+    assert made.entries(LIST) == [entry for entry in acme.entries(LIST) if entry.fingerprints]
+    assert made.store.get_list(LIST) == acme.store.get_list(LIST)
+    eve = Member("eve", tmp_path)
+    eve.subscribe(LIST, key_of(acme), Selection(incidents=("harbour",)))
+    Link(made, eve, LIST).carry()
+    assert [entry.name for entry in eve.entries(LIST)] == [f"{LIST}#13"]
+    for member in (made, eve):
+        member.close()
+        member.check(tmp_path)
 
 
 @pytest.mark.usefixtures("small_steps")
