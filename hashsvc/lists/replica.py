@@ -198,6 +198,8 @@ class Replica:
                 proof = b"".join(message.proof)
                 signed = (checkpoint.size, message.note)
                 tx.keep_ahead(self._list_name, message.place, signed, proof)
+                # Whoever is passed this needs the key that signed it, of which the log tells later.
+                tx.keep_rotations(self._list_name, self._verifier.rotations)
 
         self._ledger.take_in(self._list_name, apply)
 

@@ -63,6 +63,7 @@ class LogVerifier:
         self._watched = set(watched)
         self.roots: dict[int, bytes] = {}
         self._keys: Keychain | None = None
+        self._statements: list[str] = []
         self._pending: list[tuple[Leaf, bytes]] = []
         self._pending_bytes = 0
 
@@ -78,6 +79,12 @@ class LogVerifier:
             raise LogRefused("the stream does not begin with where the log stands")
         return self._keys
 
+    @property
+    def rotations(self) -> list[tuple[int, str]]:
+        """The places and statements by which the key was replaced, as the sender has them."""
+        places = [since - 1 for since, _ in self.keys.keys[1:]]
+        return list(zip(places, self._statements, strict=True))
+
     def start(self, started: Started) -> Checkpoint:
         """Begin a stream; return the newest checkpoint that the sender has.
 
@@ -92,7 +99,7 @@ class LogVerifier:
             raise LogRefused(f"its keys are not sound: {error}", offered=started.head) from error
         if not keys.holds(self._pinned):
             raise LogRefused("its key is not the pinned one", offered=started.head)
-        self._keys = keys
+        self._keys, self._statements = keys, list(started.rotations)
         head = self._open(started.head)
         if head.size <= self.size and head.root != self._root_at(head.size):
             raise LogRefused(
@@ -113,6 +120,7 @@ class LogVerifier:
         """
         try:
             self._keys = self.keys.rotated(statement)
+            self._statements.append(statement)
         except NoteError as error:
             raise LogRefused(f"its keys are not sound: {error}") from error
 

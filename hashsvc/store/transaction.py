@@ -200,6 +200,13 @@ class WriteTransaction:
         values = {"size": size, "proof": proof}
         put(self._connection, schema.ahead, key | {"place": place}, values)
 
+    def keep_rotations(self, list_name: str, rotations: Iterable[tuple[int, str]]) -> None:
+        """Keep statements by which a list's key was replaced, before the log tells of them."""
+        list_id = entries.list_row(self._connection, list_name).id
+        for place, statement in rotations:
+            key = {"list_id": list_id, "place": place}
+            put(self._connection, schema.rotations, key, {"statement": statement})
+
     def pass_ahead(self, list_name: str, size: int) -> None:
         """Drop that for records and checkpoints which the tree has reached."""
         list_id = entries.list_row(self._connection, list_name).id

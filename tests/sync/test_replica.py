@@ -500,6 +500,29 @@ def test_a_rotation_that_the_log_lacks_is_refused(acme: Member, bolt: Member) ->
     assert bolt.entries(LIST) == acme.entries(LIST)
 
 
+@pytest.mark.usefixtures("small_steps")
+def test_who_passes_on_what_is_ahead_passes_on_its_key(
+    acme: Member, bolt: Member, tmp_path: Path
+) -> None:
+    """Also where the record that replaces the key has not come to them yet."""
+    for number in range(20):
+        add(acme, number)
+    acme.ledger.rotate_key(LIST, request_id="r")
+    add(acme, 100, description=INCIDENT)
+    # The start, the first batch, and what is urgent.
+    Link(acme, bolt, LIST).carry(5)
+    assert bolt.store.logs.count_ahead(LIST) == 1
+    eve = Member("eve", tmp_path)
+    eve.subscribe(LIST, key_of(bolt))
+    Link(bolt, eve, LIST).carry()
+    assert matches(eve, 100)
+    for source, member in ((acme, bolt), (bolt, eve)):
+        Link(source, member, LIST).carry()
+        assert member.entries(LIST) == acme.entries(LIST)
+        assert key_of(member) == key_of(acme)
+    eve.close()
+
+
 def test_a_rotation_beside_the_log_is_refused(acme: Member, tmp_path: Path) -> None:
     """An owner who hands over without a record that says so, signed by both keys all the same."""
     add(acme, 1)
