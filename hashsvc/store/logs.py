@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from hashsvc.model import Description
-from hashsvc.store import entries, records, schema
+from hashsvc.store import entries, schema
 from hashsvc.store.rows import put
 
 
@@ -121,15 +120,6 @@ class LogTables:
         query = _of_list(name, one.c.place, one.c.statement, table=one).order_by(one.c.place)
         with self._engine.begin() as connection:
             return [(int(row.place), row.statement) for row in connection.execute(query)]
-
-    def descriptions(self, name: str, sequences: Sequence[int]) -> dict[int, Description]:
-        """Return what is said now of entries of a list, by sequence."""
-        entry = schema.entries
-        query = _of_list(name, entry.c.sequence, entry.c.description, table=entry)
-        query = query.where(entry.c.sequence.in_(sequences))
-        with self._engine.begin() as connection:
-            rows = connection.execute(query).all()
-        return {row.sequence: records.decode_description(row.description) for row in rows}
 
     def promises(self, name: str) -> list[bytes]:
         """Return the checkpoints under which records of a list were taken ahead of their turn."""

@@ -1,7 +1,6 @@
 """Two real nodes without authentication: the home of a list, and one that follows it."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +10,9 @@ from hashsvc.model_sync import FollowState, FollowStatus
 from hashsvc_client import Client
 from hashsvc_client.admin import AdminClient
 from tests.harness import check_invariants, pdq_draft, running_node
+from tests.sync.waiting import until
 
 LIST = "acme/known"
-_WAIT_S, _POLL_S = 30.0, 0.02
 
 
 class Side:
@@ -112,15 +111,3 @@ def running_pair(folder: Path) -> Iterator[Pair]:
     finally:
         pair.home.stop()
         pair.away.stop()
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Wait until a condition holds.
-
-    Raises:
-        AssertionError: it does not within the time that a slow machine needs.
-    """
-    end = time.monotonic() + _WAIT_S
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(_POLL_S)

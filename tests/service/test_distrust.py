@@ -12,9 +12,10 @@ import pytest
 from hashsvc.v1 import admin_service_pb2 as pb
 from hashsvc.v1 import list_service_pb2
 from hashsvc_client import RequestRefused
-from tests.service.pair import LIST, Pair, running_pair, until
+from tests.service.pair import LIST, Pair, running_pair
 from tests.service.test_access import audit_records
 from tests.service.town import Town, add, check, refused, running_town
+from tests.sync.waiting import until
 
 SHARED = "acme/shared"
 

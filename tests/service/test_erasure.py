@@ -18,9 +18,10 @@ from hashsvc.v1.sync_service_pb2_grpc import SyncServiceStub
 from hashsvc_client import RequestRefused
 from tests.harness import PROPAGANDA, pdq_draft
 from tests.processes import hashsvc, objects
-from tests.service.pair import LIST, Pair, running_pair, running_side, until
+from tests.service.pair import LIST, Pair, running_pair, running_side
 from tests.service.test_access import audit_records
 from tests.service.town import Town, add, refused
+from tests.sync.waiting import until
 
 NOTE, AMENDED = "a note to be forgotten", "an amendment to be forgotten"
 ENTRY = f"{LIST}#1"

@@ -19,9 +19,10 @@ from hashsvc.store import transaction
 from hashsvc.v1 import list_service_pb2 as pb
 from hashsvc_client import AsyncClient
 from tests.processes import hashsvc, objects
-from tests.service.pair import LIST, Pair, running_pair, until
+from tests.service.pair import LIST, Pair, running_pair
 from tests.service.test_access import audit_records
 from tests.service.town import Town, refused
+from tests.sync.waiting import until
 
 INCIDENT = "2026-11-example"
 

@@ -1,7 +1,5 @@
 """What partners hold of each other's entries, over real gRPC: who says, who reads, what counts."""
 
-import time
-from collections.abc import Callable
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -25,6 +23,7 @@ from hashsvc_client import AsyncClient, Client, RequestRefused
 from hashsvc_client.admin import AdminClient
 from tests.harness import check_invariants, pdq_draft, running_node
 from tests.service.town import Town, add, check, refused, running_town
+from tests.sync.waiting import until
 
 LIST, ENTRY = "acme/known", "acme/known#1"
 NOT_FOUND, DENIED = grpc.StatusCode.NOT_FOUND, grpc.StatusCode.PERMISSION_DENIED
@@ -375,13 +374,6 @@ def test_opinions_outlast_a_restart_and_follow_from_the_log(tmp_path: Path) -> N
         assert give(town, "bolt", DISPUTE, "no", request_id="again")
         assert size(town, "bolt", "bolt/feedback") == 3
     check_invariants(f"sqlite:///{tmp_path / 'data' / 'hashsvc.db'}", tmp_path)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait until a condition holds."""
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
 
 
 def is_live(node: AdminClient, list_name: str, size: int) -> bool:

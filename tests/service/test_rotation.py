@@ -18,8 +18,9 @@ from hashsvc.v1 import list_service_pb2
 from hashsvc_client import Client
 from tests.harness import running_node
 from tests.processes import hashsvc, objects
-from tests.service.pair import LIST, Pair, running_pair, running_side, until
+from tests.service.pair import LIST, Pair, running_pair, running_side
 from tests.service.town import Town, refused
+from tests.sync.waiting import until
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from tests.harness import pdq_draft
 _LIMIT_S = 60.0
 
 
-def until(holds: Callable[[], bool]) -> None:
+def until(holds: Callable[[], object]) -> None:
     """Ask until something holds; far beyond what is expected, give up."""
     end = time.monotonic() + _LIMIT_S
     while not holds():
