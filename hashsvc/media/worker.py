@@ -11,17 +11,20 @@ import io
 import json
 import math
 import os
+import pkgutil
 import resource
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+import av
 import cv2
 from PIL import Image
 
-from hashsvc.errors import MediaError, MediaUnreadable
+from hashsvc.errors import MediaError
 from hashsvc.media import wire
 from hashsvc.media.confinement import confine
 from hashsvc.media.decode import look
@@ -34,6 +37,7 @@ from hashsvc.model import Decoding
 
 _OPEN_FILES = 32
 _TELL_MS = 1000
+_NOT_LOADED = frozenset({"av.__main__", "av.datasets"})
 _EVERYTHING = Recipe(
     rate=8, decoding=Decoding.FAST, algorithms=PERCEPTUAL, dihedral=True, shrunk512=True
 )
@@ -73,8 +77,24 @@ def _warm_up() -> None:
         sample = io.BytesIO()
         Image.new("RGB", (16, 16)).save(sample, plugins[0])
         look(sample, Limits(), _EVERYTHING)
-    with suppress(MediaUnreadable):
-        look(io.BytesIO(b"RIFF\0\0\0\0AVI LIST"), Limits(), _EVERYTHING)
+    # Opening a file loads what its streams are; none of these may be missing later.
+    for module in pkgutil.walk_packages(av.__path__, "av."):
+        if module.name not in _NOT_LOADED:
+            import_module(module.name)
+    look(_clip(), Limits(), _EVERYTHING, lambda _: ())
+
+
+def _clip() -> BinaryIO:
+    """A small video."""
+    clip = io.BytesIO()
+    with av.open(clip, "w", format="matroska") as container:
+        stream = container.add_stream("mpeg4", rate=1)
+        stream.width = stream.height = 64
+        stream.codec_context.thread_count = 1
+        for _ in range(2):
+            container.mux(stream.encode(av.VideoFrame(64, 64, "yuv420p")))
+        container.mux(stream.encode())
+    return clip
 
 
 def _bound(limits: Limits) -> None:

@@ -185,8 +185,8 @@ async def test_a_file_larger_than_memory(image: bytes) -> None:
     block = bytes(2**20)
     async with DecoderPool(1, limits) as pool:
         with pytest.raises(MediaTooLarge, match="decode_memory_bytes") as refused:
-            await pool.fingerprint([block] * 64)
-        assert sha256(refused.value) == hashlib.sha256(block * 64).digest()
+            await pool.fingerprint([image, *[block] * 64])
+        assert sha256(refused.value) == hashlib.sha256(image + block * 64).digest()
         assert (await pool.fingerprint([image])).format == "jpeg"
 
 
