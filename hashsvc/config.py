@@ -98,7 +98,10 @@ class Decoding(_Section):
     """
 
     workers: int = Field(default=2, gt=0)
-    """Decoder processes: about one a core. Each may use `decode_memory_bytes`."""
+    """Decoder processes for whole files: about one a core. Each may use `decode_memory_bytes`."""
+    stream_workers: int = Field(default=16, gt=0)
+    """Uploads that are decoded while they come in, at once: each holds a process for as long as it
+    takes. One is kept ready; others are started when needed and end when idle for a minute."""
     require_confinement: bool = False
     """Whether a node refuses to start where seccomp or Landlock does not hold for its decoders."""
     max_pixels: int = Field(default=_MEDIA.max_pixels, gt=0)
@@ -112,7 +115,9 @@ class Decoding(_Section):
     decode_cpu_s: float = Field(default=_MEDIA.decode_cpu_s, gt=0)
     """Processor seconds for one file."""
     decode_wall_s: float = Field(default=_MEDIA.decode_wall_s, gt=0)
-    """Seconds from handing over the file to its fingerprints."""
+    """Seconds of work on one file; what it is waited for does not count."""
+    decode_share: float = Field(default=_MEDIA.decode_share, gt=0)
+    """Seconds that each second of video decoded so far adds to both of these."""
 
 
 class Matching(_Section):

@@ -67,6 +67,7 @@ KEPT_IN = {
         "hashsvc.v1",
     },
     "cryptography": {"hashsvc.access", "hashsvc.lists", "hashsvc.private_keys"},
+    "av": {"hashsvc.media"},
     "cv2": {"hashsvc.media", "hashsvc.demo"},
     "PIL": {"hashsvc.media", "hashsvc.demo"},
     "typer": {"hashsvc.cli"},

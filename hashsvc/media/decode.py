@@ -11,6 +11,7 @@ from hashsvc.media.formats import SNIFF_BYTES, Format, sniff
 from hashsvc.media.image import fingerprint_picture, open_picture, quiet
 from hashsvc.media.limits import Limits, out_of_memory
 from hashsvc.media.recipe import FOR_LISTS, Recipe
+from hashsvc.media.scan import Judge
 from hashsvc.media.video import fingerprint_video
 from hashsvc.model import MediaFingerprints
 
@@ -53,13 +54,22 @@ def fingerprint_file(
         return fingerprint(source, limits, recipe)
 
 
-def look(source: BinaryIO, limits: Limits, recipe: Recipe) -> MediaFingerprints:
-    """The perceptual fingerprints alone, without digests; raises nothing but MediaError."""
+def look(
+    source: BinaryIO, limits: Limits, recipe: Recipe, judge: Judge | None = None
+) -> MediaFingerprints:
+    """The perceptual fingerprints alone, without digests; raises nothing but MediaError.
+
+    A source that cannot seek is read into memory.
+    """
+    try:
+        source = source if source.seekable() else read_whole(source, limits)
+    except MemoryError as error:
+        raise out_of_memory(limits) from error
     source.seek(0)
     form = sniff(source.read(SNIFF_BYTES))
     try:
         with quiet():
-            return _look(source, form, limits, recipe)
+            return _look(source, form, limits, recipe, judge)
     except MediaError:
         raise
     except MemoryError as error:
@@ -71,9 +81,11 @@ def look(source: BinaryIO, limits: Limits, recipe: Recipe) -> MediaFingerprints:
         ) from error
 
 
-def _look(source: BinaryIO, form: Format, limits: Limits, recipe: Recipe) -> MediaFingerprints:
+def _look(
+    source: BinaryIO, form: Format, limits: Limits, recipe: Recipe, judge: Judge | None
+) -> MediaFingerprints:
     if form.is_video:
-        return fingerprint_video(source, form, limits, recipe)
+        return fingerprint_video(source, form, limits, recipe, judge)
     with open_picture(source, form, limits) as picture:
         if is_animated(picture, form):
             return fingerprint_animation(picture, form, limits, recipe)

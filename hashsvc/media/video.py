@@ -25,6 +25,7 @@ from hashsvc.media.hashes import pdq_hashes
 from hashsvc.media.limits import Limits
 from hashsvc.media.pdq import pdq_spectrum
 from hashsvc.media.recipe import Recipe
+from hashsvc.media.scan import Judge, Seen
 from hashsvc.model import Fingerprint, MediaFingerprints, MediaType, UndeterminedReason
 
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -67,7 +68,12 @@ class Clip:
 
 
 def fingerprint_frames(
-    frames: Iterator[Frame], clip: Clip, form: Format, limits: Limits, recipe: Recipe
+    frames: Iterator[Frame],
+    clip: Clip,
+    form: Format,
+    limits: Limits,
+    recipe: Recipe,
+    judge: Judge | None = None,
 ) -> MediaFingerprints:
     """Hash every frame as the recipe says, and say whether the clip was seen to its end.
 
@@ -75,9 +81,12 @@ def fingerprint_frames(
     """
     hashed: list[Fingerprint] = []
     for frame in frames:
-        hashed += pdq_hashes(pdq_spectrum(frame.rgb), recipe, time_ms=frame.time_ms)
+        new = tuple(pdq_hashes(pdq_spectrum(frame.rgb), recipe, time_ms=frame.time_ms))
+        hashed += new
         if len(hashed) > limits.max_frames:
             raise limits.exceeded("max_frames", f"{len(hashed)} hashed frames")
+        if judge is not None and judge(Seen(new, clip.decoded_ms)) is None:
+            break
     if not hashed:
         raise MediaUnreadable(f"this {form.upper()} has no frames that can be decoded")
     unseen = clip.fault or _missing(clip)
@@ -102,7 +111,7 @@ def _missing(clip: Clip) -> str:
 
 
 def fingerprint_video(
-    source: BinaryIO, form: Format, limits: Limits, recipe: Recipe
+    source: BinaryIO, form: Format, limits: Limits, recipe: Recipe, judge: Judge | None = None
 ) -> MediaFingerprints:
     """Hash the frames of a video file. Raises MediaUnreadable and MediaTooLarge."""
     if source.seek(0, io.SEEK_END) > MAX_VIDEO_BYTES:
@@ -111,7 +120,8 @@ def fingerprint_video(
     clip = Clip(recipe.rate, stated_ms=round(boxes.video_duration_s() * 1000))
     limits.check_duration(clip.stated_ms / 1000)
     try:
-        return fingerprint_frames(frames(source, clip, limits), clip, form, limits, recipe)
+        decoded = frames(source, clip, limits)
+        return fingerprint_frames(decoded, clip, form, limits, recipe, judge)
     except MediaUnreadable as error:
         raise _explained(error, boxes, form) from error
 
