@@ -92,10 +92,10 @@ def test_only_frames_the_right_way_round_are_written() -> None:
 
 def test_files_of_others_may_look_a_little_different() -> None:
     """Marks and line ends of other systems, gaps in the numbers, upper case, finer times."""
-    text = f"\ufeff0,100,{HASH},0.000\r\n\r\n25, 9,{HASH.upper()},1.0004999\r\n50,9,{HASH},1e+02"
+    text = f"\ufeff0,100,{HASH},0.000\r\n\r\n25, 9,{HASH.upper()},1.0006\r\n50,9,{HASH},1e+02"
     assert [(f.time_ms, f.quality) for f in vpdq.parse(text.encode())] == [
         (0, 100),
-        (1000, 9),
+        (1001, 9),
         (100_000, 9),
     ]
     assert vpdq.read(io.BytesIO(f'\n ["{HASH},5,0.25"]'.encode()))[0].time_ms == 250
