@@ -10,9 +10,9 @@ The first two are written. Here a frame has a time, in milliseconds, and no numb
 checked and left when a file is read, and count from 0 when one is written, which is what the C++
 tool's are when it hashes every frame. Nothing that compares hashes looks at them.
 
-The Python library writes times with three significant digits: of a video longer than 1000 s ten
-frames have the same one. Where such times are those of evenly spaced frames, that spacing is found,
-and the frames get the times that they had.
+The Python library, and older versions of the C++ tool, write times with three significant digits:
+of a video longer than 1000 s ten frames, a second apart, have the same one. Where such times are
+those of evenly spaced frames, the spacing is found, and the frames get the times that they had.
 """
 
 import io
@@ -45,7 +45,8 @@ _WHOLE = re.compile("[0-9]{1,15}")
 _SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,20})?(?:[eE][+-]?[0-9]{1,2})?")
 _MAX_QUALITY = 100
 _MAX_SECONDS = 10**9
-_WRITTEN_DIGITS = 3
+_FEW_DIGITS = 3
+_EXACT_BEFORE_S = 10
 _One = TypeVar("_One")
 _UTF8_MARK = b"\xef\xbb\xbf"
 # The older form has a bracket, three commas of its own and one after it for each frame.
@@ -78,11 +79,8 @@ def parse(data: bytes) -> tuple[Fingerprint, ...]:
     if not frames:
         raise MediaUnreadable("is no vPDQ file: it holds no frames")
     _check_order(frames)
-    times = _spaced([one.seconds for one in frames]) if is_json else None
-    return tuple(
-        one.fingerprint(_milliseconds(one.seconds) if times is None else times[i])
-        for i, one in enumerate(frames)
-    )
+    times = _spaced(frames) or (one.seconds for one in frames)
+    return tuple(one.fingerprint(time) for one, time in zip(frames, times, strict=True))
 
 
 def to_text(fingerprints: Iterable[Fingerprint]) -> str:
@@ -141,7 +139,9 @@ def compare(
 
     Frames of less than `quality` are left out; two match where at most `distance` bits differ.
     Frames with the same hash count once, as with the Python library. With `repeats` each counts,
-    as with the C++ tool, to which a distance of 31 means fewer than 31 bits: 30 here.
+    as with the C++ tool, to which a distance of 31 means fewer than 31 bits: 30 here. (Of the pairs
+    of figures in vPDQ's README the second is not this one: it is the count of the query's frames
+    over the number of the other's.)
 
     Both are 0 where either side has no frame that is good enough.
     """
@@ -178,8 +178,9 @@ class _Frame:
     quality: int
     seconds: Decimal
 
-    def fingerprint(self, time_ms: int) -> Fingerprint:
-        """What it is here."""
+    def fingerprint(self, seconds: Decimal) -> Fingerprint:
+        """What it is here, at this time."""
+        time_ms = int((seconds * 1000).to_integral_value(ROUND_HALF_EVEN))
         return Fingerprint(Algorithm.PDQ, self.value, self.quality, time_ms)
 
 
@@ -237,7 +238,7 @@ def _json_frames(data: bytes) -> Iterator[_Frame]:
         parts = one.split(",", 3) if isinstance(one, str) else []
         if len(parts) != 3:
             raise _wrong(f"frame {i}", "is not a text hash,quality,seconds")
-        yield _frame(f"frame {i}", str(i), *parts)
+        yield _frame(f"frame {i}", str(i - 1), *parts)
 
 
 def _load(data: bytes) -> Any:
@@ -274,30 +275,30 @@ def _check_order(frames: Sequence[_Frame]) -> None:
             raise _wrong(following.place, told)
 
 
-def _spaced(stated: Sequence[Decimal]) -> list[int] | None:
-    """The times in milliseconds of evenly spaced frames whose times were rounded.
+def _spaced(frames: Sequence[_Frame]) -> list[Decimal] | None:
+    """The times of evenly spaced frames whose times were rounded to three digits, in seconds.
 
-    None where times have more digits than the Python library writes, or are not so spaced: they
-    are then taken as they are.
+    None where times are as they are to be taken: they have more digits, are of no more than ten
+    seconds, so that little was lost, or are not those of evenly spaced frames.
     """
-    if any(len(time.as_tuple().digits) > _WRITTEN_DIGITS for time in stated):
+    times = [one.seconds for one in frames]
+    if times[-1] < _EXACT_BEFORE_S or any(
+        len(time.as_tuple().digits) > _FEW_DIGITS for time in times
+    ):
         return None
     least, most = Decimal(0), Decimal(_MAX_SECONDS)
-    for number, time in enumerate(stated):
+    for frame in frames:
+        time, number = frame.seconds, frame.number
         if bool(time) != bool(number):
             return None
         if number:
-            rounded_by = Decimal(1).scaleb(time.adjusted() + 1 - _WRITTEN_DIGITS) / 2
+            rounded_by = Decimal(1).scaleb(time.adjusted() + 1 - _FEW_DIGITS) / 2
             least = max(least, (time - rounded_by) / number)
             most = min(most, (time + rounded_by) / number)
     if least > most:
         return None
     step = (least + most) / 2
-    return [_milliseconds(step * number) for number in range(len(stated))]
-
-
-def _milliseconds(seconds: Decimal) -> int:
-    return int((seconds * 1000).to_integral_value(ROUND_HALF_EVEN))
+    return [step * frame.number for frame in frames]
 
 
 def _quality(frame: Fingerprint) -> int:
