@@ -9,23 +9,19 @@ import grpc.aio
 import structlog
 
 from hashsvc import translate, translate_match
-from hashsvc.access.probing import Probing
 from hashsvc.config import Limits, Matching
 from hashsvc.errors import (
     HashsvcError,
     InvalidRequest,
     MediaError,
-    MediaUnreadable,
-    ProbingSuspected,
 )
 from hashsvc.lists import rules
 from hashsvc.lists.indexer import Indexer
-from hashsvc.matching.disclosure import disclosed
 from hashsvc.matching.matcher import Matcher
 from hashsvc.matching.query import Query
 from hashsvc.media import FOR_CHECKS, DecoderPool
 from hashsvc.metrics import Metrics
-from hashsvc.model import Fingerprint, MediaType, Outcome, UndeterminedReason, Verdict
+from hashsvc.model import Fingerprint, MediaType, Outcome, Verdict
 from hashsvc.rpc import access
 from hashsvc.rpc.answers import Answers
 from hashsvc.rpc.errors import status
@@ -148,7 +144,9 @@ class MatchServicer(MatchServiceServicer):
             )
             (verdict,) = await self._judge([query])
             if verdict.outcome is Outcome.MATCH:
-                return pb.CheckMediaResponse(verdict=self._answers.write(query.fingerprints, verdict))
+                return pb.CheckMediaResponse(
+                    verdict=self._answers.write(query.fingerprints, verdict)
+                )
         raise error
 
     async def _check_batch(

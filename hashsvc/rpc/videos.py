@@ -28,7 +28,7 @@ from hashsvc.v1 import match_service_pb2 as pb
 
 Requests = AsyncIterator[pb.CheckVideoRequest]
 
-# Fingerprints that stand for a video where it is noticed how many different ones come near an entry.
+# Fingerprints that stand for a video where different ones near an entry are counted.
 _SAMPLE = 16
 
 
