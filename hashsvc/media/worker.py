@@ -17,7 +17,6 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import cv2
 from PIL import Image
 
 from hashsvc.errors import MediaError, MediaUnreadable
@@ -63,7 +62,6 @@ def _take_over_stdio() -> tuple[BinaryIO, BinaryIO]:
 
 def _warm_up() -> None:
     """Load every decoder and hash, so that no job pays for it or needs a file for it later."""
-    cv2.setNumThreads(1)
     from PIL import AvifImagePlugin
 
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
