@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import av
-import cv2
 from PIL import Image
 
 from hashsvc.errors import MediaError
@@ -69,7 +68,6 @@ def _take_over_stdio() -> tuple[io.BufferedReader, io.FileIO]:
 
 def _warm_up() -> None:
     """Load every decoder and hash, so that no job pays for it or needs a file for it later."""
-    cv2.setNumThreads(1)
     from PIL import AvifImagePlugin
 
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
