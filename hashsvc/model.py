@@ -93,7 +93,8 @@ class MediaFingerprints:
 
     `format` is the container found in the content (`jpeg`, `mp4`, ...). `width` and `height` are
     pixels after orientation, `duration_ms` is None for an image. `limitation` says what could
-    not be seen (a video that ends early), `detail` says it in words.
+    not be seen (a video that ends early), `detail` says it in words. `progressive` says that the
+    file is laid out so that it can be decoded while its bytes come; others are needed whole.
     """
 
     media_type: MediaType
@@ -104,6 +105,7 @@ class MediaFingerprints:
     fingerprints: tuple[Fingerprint, ...]
     limitation: UndeterminedReason | None = None
     detail: str = ""
+    progressive: bool = False
 
 
 class Basis(StrEnum):

@@ -65,8 +65,7 @@ KEPT_IN = {
         "hashsvc.v1",
     },
     "cryptography": {"hashsvc.access", "hashsvc.lists", "hashsvc.private_keys"},
-    "av": {"hashsvc.media"},
-    "cv2": {"hashsvc.media", "hashsvc.demo"},
+    "av": {"hashsvc.media", "hashsvc.demo"},
     "PIL": {"hashsvc.media", "hashsvc.demo"},
     "typer": {"hashsvc.cli"},
     "prometheus_client": {"hashsvc.metrics"},
@@ -155,4 +154,4 @@ def test_importing_the_client_loads_little() -> None:
         "hashsvc.errors",
         "hashsvc.addresses",
     }
-    assert not {"numpy", "PIL", "cv2", "sqlalchemy", "faiss"} & set(loaded)
+    assert not {"numpy", "PIL", "av", "sqlalchemy", "faiss"} & set(loaded)

@@ -19,6 +19,12 @@ class Limits:
     `max_bytes`: size of the file; of a stream, what has to be held because it cannot be decoded
     as it comes. A larger one is not decoded; the sandbox still gives its digests.
 
+    `max_stream_bytes`: bytes of a video that is decoded while they come, and of any stream that
+    is digested.
+
+    `max_held_bytes`: packets of a video that are held undecoded, for a closer look at what has
+    passed. Where one group of pictures is larger, it is decoded whole as it comes.
+
     `max_pixels`: width times height. Memory and time of a picture grow with it: 5 to 9 bytes a
     pixel while it is decoded, 17 for WebP. Pillow itself refuses more than 178,956,970 whatever
     is set here.
@@ -28,9 +34,11 @@ class Limits:
     `max_duration_s`: length of a video, as stated by its container and as decoded.
 
     `max_frames`: hashed frames of a video, each form of a frame counted; each adds about 40 bytes
-    to an entry or a check.
+    to an entry or a check. At the default the longest video may have four a frame, four times a
+    second.
 
-    `max_decoded_frames`: all frames of a video. Bounds files with very high frame rates.
+    `max_decoded_frames`: all frames of a video, decoded or passed over. Bounds files with very
+    high frame rates.
 
     The rest is enforced by the sandbox only (`DecoderPool`), not by `fingerprint` in the caller's
     own process:
@@ -48,10 +56,12 @@ class Limits:
     """
 
     max_bytes: int = 512 * MIB
+    max_stream_bytes: int = 16 * 1024 * MIB
+    max_held_bytes: int = 64 * MIB
     max_pixels: int = 100_000_000
     max_side_pixels: int = 50_000
     max_duration_s: float = 4 * 3600.0
-    max_frames: int = 120_000
+    max_frames: int = 240_000
     max_decoded_frames: int = 1_000_000
     decode_wall_s: float = 60.0
     decode_cpu_s: float = 60.0

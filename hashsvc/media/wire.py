@@ -184,6 +184,7 @@ def pack_found(found: MediaFingerprints) -> dict[str, Any]:
         "fingerprints": pack_fingerprints(found.fingerprints),
         "limitation": found.limitation,
         "detail": found.detail,
+        "progressive": found.progressive,
     }
 
 
@@ -199,6 +200,7 @@ def unpack_found(content: dict[str, Any]) -> MediaFingerprints:
         fingerprints=unpack_fingerprints(content["fingerprints"]),
         limitation=UndeterminedReason(limitation) if limitation else None,
         detail=str(content["detail"]),
+        progressive=bool(content["progressive"]),
     )
 
 

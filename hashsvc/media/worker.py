@@ -16,12 +16,12 @@ import resource
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import av
-import cv2
 from PIL import Image
 
 from hashsvc.errors import MediaError
@@ -69,7 +69,6 @@ def _take_over_stdio() -> tuple[io.BufferedReader, io.FileIO]:
 
 def _warm_up() -> None:
     """Load every decoder and hash, so that no job pays for it or needs a file for it later."""
-    cv2.setNumThreads(1)
     from PIL import AvifImagePlugin
 
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
@@ -227,6 +226,8 @@ class Overseer:
 def _serve(job: dict[str, Any], pool: Pool, limits: Limits) -> None:
     """Do one job. Whatever happens short of death, it is answered."""
     recipe = Recipe.from_dict(job["recipe"])
+    # A video that nobody judges is sampled throughout.
+    recipe = replace(recipe, key_frames=recipe.key_frames and job["judged"])
     overseer = Overseer(pool, limits, judged=job["judged"])
     answer: dict[str, Any]
     try:

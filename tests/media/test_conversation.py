@@ -120,7 +120,7 @@ async def test_large_chunks_are_cut_and_small_ones_come_at_once(image: bytes) ->
 
 async def test_the_judge_sees_what_is_found(tmp_path: Path) -> None:
     """All frames of the result, once each, whether the file is sent or opened."""
-    clip = movie(tmp_path / "clip.mp4", "mp4v")
+    clip = movie(tmp_path / "clip.mp4", "mpeg4")
     steps: list[Seen] = []
 
     async def judge(seen: Seen) -> Sequence[Span] | None:
