@@ -176,6 +176,7 @@ class Node:
                 matcher,
                 indexer,
                 self._decoders,
+                self._stream_decoders,
                 Uploads(settings.limits),
                 self._threads,
                 revisions,
