@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import os
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import cast
@@ -17,7 +16,7 @@ from hashsvc.media.limits import MOST_STEP_S, Allowance
 from hashsvc.media.scan import Seen, Span
 from hashsvc.model import MediaFingerprints
 from tests.media.making import frames_of, look, movie, saved
-from tests.media.puppet import Clock, puppet, until
+from tests.media.puppet import Clock, is_there, puppet, until
 
 MIB = 1024 * 1024
 
@@ -78,15 +77,6 @@ class Stuck:
 async def nothing(seen: Seen) -> Sequence[Span] | None:
     """Ask for no closer look."""
     return ()
-
-
-def is_there(pid: int) -> bool:
-    """Whether a process exists."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def sha256(found: MediaError | MediaFingerprints) -> bytes:
