@@ -111,19 +111,22 @@ def _goes_on(one: Overlap, other: Overlap) -> bool:
     )
 
 
-def read(path: Path, content: str = "", *, long_side: int = LONG_SIDE) -> Film:
-    """The film in a file, its longer side at most so many pixels; it shows all of a content."""
+def read(path: Path, content: str = "", *, long_side: int = LONG_SIDE, keep: bool = True) -> Film:
+    """The film in a file, its longer side at most so many pixels; it shows all of a content.
+
+    What is kept is decoded once and held in memory while the next few films are played.
+    """
     facts = _facts(path)
     scale = min(1.0, long_side / max(facts.width, facts.height))
     width, height = whole(facts.width * scale), whole(facts.height * scale)
-    film = Film(
-        width,
-        height,
-        facts.rate,
-        facts.seconds,
-        lambda: iter(_kept(path, width, height)),
-    )
-    return replace(film, shows=(Shown(content or path.name, 0.0, film.seconds),))
+
+    def play() -> Iterator[Pixels]:
+        frames = _kept(path, width, height) if keep else _steady(path, width, height)
+        for frame in frames:
+            yield np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+
+    shown = Shown(content or path.name, 0.0, facts.seconds)
+    return Film(width, height, facts.rate, facts.seconds, play, (shown,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,43 +153,60 @@ def _facts(path: Path) -> _Facts:
         return _Facts(stream.width, stream.height, rate, last - first)
 
 
-@lru_cache(maxsize=3)
-def _kept(path: Path, width: int, height: int) -> list[Pixels]:
-    """All frames, held: every edit of a clip plays it again."""
+@lru_cache(maxsize=4)
+def _kept(path: Path, width: int, height: int) -> list[av.VideoFrame]:
+    """All frames, as they take the least memory."""
+    return list(_steady(path, width, height))
+
+
+def _steady(path: Path, width: int, height: int) -> Iterator[av.VideoFrame]:
+    """Frames of a file at a constant rate: a frame stays until the next one is due."""
     facts = _facts(path)
-    frames: list[Pixels] = []
-    last: Pixels | None = None
-    count = max(1, round(facts.seconds * facts.rate))
-    for time_s, pixels in decoded(path, width, height):
-        while (
-            last is not None and len(frames) < count and time_s > (len(frames) + 0.5) / facts.rate
-        ):
-            frames.append(last)
-        last = pixels
+    count, given = max(1, round(facts.seconds * facts.rate)), 0
+    last: av.VideoFrame | None = None
+    for time_s, frame in _frames(path):
+        while last is not None and given < count and time_s > (given + 0.5) / facts.rate:
+            yield last
+            given += 1
+        last = frame.reformat(width, height, "yuv420p", interpolation="AREA")
     assert last is not None
-    return frames + [last] * (count - len(frames))
+    for _ in range(count - given):
+        yield last
 
 
 def decoded(
-    source: Path | bytes, width: int = 0, height: int = 0, *, only_keys: bool = False
+    source: Path | bytes, *, only_keys: bool = False, threads: int = 1
 ) -> Iterator[tuple[float, Pixels]]:
-    """The frames of a file and their seconds from the first; at their own size if none is given.
+    """The frames of a file with the seconds since the first; key frames alone if asked to."""
+    for time_s, frame in _frames(source, only_keys=only_keys, threads=threads):
+        yield time_s, np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
 
-    `only_keys` skips all but key frames, in the decoder. One thread decodes.
-    """
+
+def sampled(
+    source: Path | bytes, rate: float, *, threads: int = 1
+) -> Iterator[tuple[float, Pixels]]:
+    """Of all frames, the first at or after each moment of so many a second."""
+    due = 0
+    for time_s, frame in _frames(source, threads=threads):
+        if time_s * rate >= due - 1e-6:
+            yield time_s, np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+            due = int(time_s * rate + 1e-6) + 1
+
+
+def _frames(
+    source: Path | bytes, *, only_keys: bool = False, threads: int = 1
+) -> Iterator[tuple[float, av.VideoFrame]]:
     file: Any = io.BytesIO(source) if isinstance(source, bytes) else str(source)
     with av.open(file, "r") as container:
         stream = container.streams.video[0]
-        stream.thread_count = 1
+        stream.thread_count = threads
         if only_keys:
             stream.codec_context.skip_frame = "NONKEY"
         start: float | None = None
         for frame in container.decode(stream):
             time_s = float(frame.time or 0.0)
             start = time_s if start is None else start
-            size = {"width": width, "height": height} if width else {}
-            rgb = frame.reformat(**size, format="rgb24", interpolation="AREA")
-            yield time_s - start, np.asarray(rgb.to_ndarray(), np.uint8)
+            yield time_s - start, frame
 
 
 def whole(pixels: float) -> int:
