@@ -67,11 +67,13 @@ def default_folder() -> Path:
 def load(folder: Path, pictures: Path | None = None) -> Library:
     """The clips of a folder, told apart by its manifest or the one of the folder above it.
 
-    Without one every file is a group of its own, and all are known. A folder with few clips, such
-    as that of the demonstration, gets some more that pan over its pictures.
+    Without one every file is a group of its own, and all are known. The folder of the demonstration
+    gets some more, that pan over its pictures. Raises SystemExit for a folder without clips.
     """
     table = _manifest(folder)
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    if not files:
+        raise SystemExit(f"--videos: no clips in {folder}")
     groups: dict[str, list[Clip]] = {}
     roles: dict[str, str] = {}
     for path in files:
@@ -86,7 +88,7 @@ def load(folder: Path, pictures: Path | None = None) -> Library:
             longest = max(clips, key=lambda clip: clip.film.seconds)
             known.append(longest)
             copies += [clip for clip in clips if clip is not longest]
-    if len(known) < _MADE:
+    if folder == DEMO:
         known += _made(paths(DEMO / "known"))
     unrelated = [clip for group in groups for clip in groups[group] if roles[group] == "benign"]
     return Library(known, copies, unrelated, _pictures(folder, pictures))

@@ -1,14 +1,25 @@
 """Known videos in uploads: what is found after what uploaders do to them, and what it costs.
 
-Uploads are made of known clips, so that which seconds show which seconds of what is known: they are
+Edits. Uploads are made of known clips, so that which seconds show which seconds of what is known:
 re-encoded, cut, hidden, bordered, and so on, at graded strengths. `recall` is the share of the
 entries in an upload that are found, over all uploads of a row; `false_matches` how many entries are
 found in an upload that are not in it, clips that look alike (the same room, the same table)
-included; `seconds_of_error` how far the ends of what is found are from the truth, on average.
+included; `seconds_of_error` how far the ends of what is found are from the truth, on average. Rows
+that have no recall are of uploads that show nothing known.
 
 Beside ours stands the vPDQ way: one frame a second of both sides, hashed by pdqhash, distance 31,
 quality 50, an entry being found where 80 % of the upload's frames are near some of its, or 80 % of
-its near some of the upload's. Rows that have no recall are of uploads that show nothing known.
+its near some of the upload's.
+
+Sampling. How many frames are kept of known videos, thinned from eight a second: to `known_rate`,
+and without those within `distinct_bits` of the last one kept until a whole second has passed; and
+how uploads are looked at. `index_bytes_per_minute` is memory of the index for a minute of known
+video, `ms` the mean time to decode, hash and match an upload.
+
+Steps. Decoding and hashing 1080p at 5 Mbit/s, and matching an hour of it. `x_realtime` is how many
+times faster than it plays, `ms` for one minute of it, or for all of what is matched. Engines take
+turns, and the time of each is the shortest of its turns, as neighbours on the machine only ever
+add. `vpdq` is Meta's own, which has no wheel; without it its rows are left out.
 """
 
 import argparse
@@ -24,20 +35,23 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from benchmarks import clips, peers, plots, report
+from benchmarks import clips, peers, plots, report, video_sampling, video_steps
 from benchmarks.datasets import Codes
 from benchmarks.video_cases import Case, Judged, Scene, judge
-from benchmarks.video_engines import Engine, Ours, Vpdq
+from benchmarks.video_engines import Ours, Vpdq
+from benchmarks.video_sampling import SAMPLING
+from benchmarks.video_steps import STEPS
 from hashsvc.cli.files import cores
 from hashsvc.model import Fingerprint
 
+EDITS = "edits"
 HELP = "known videos in edited uploads, and the cost of looking for them, beside vPDQ"
 SMALL: Sequence[str] = (
     *("--edits", "low bit rate,clip of a longer video,unrelated: black"),
-    *("--videos", str(clips.DEMO), "--repeat", "1", "--jobs", "1", "--parts", "edits"),
+    *("--videos", str(clips.DEMO), "--repeat", "1", "--turns", "1", "--minute-s", "2"),
+    *("--n", "20000", "--hour-s", "120"),
 )
-PARTS = ("edits",)
-EDITS = "edits"
+PARTS = (EDITS, SAMPLING, STEPS)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +76,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repeat", type=int, default=2, help=text)
     text = "processes that make and check uploads (default: one for each core)"
     parser.add_argument("--jobs", type=int, default=cores(), help=text)
+    text = "times that each step is taken (default 3)"
+    parser.add_argument("--turns", type=int, default=3, help=text)
+    text = "seconds of 1080p video to decode (default 30)"
+    parser.add_argument("--minute-s", type=float, default=30.0, metavar="S", help=text)
+    text = "known frames to match an upload with (default 1000000)"
+    parser.add_argument("--n", type=int, default=1_000_000, help=text)
+    text = "seconds of an upload to match with those (default 3600)"
+    parser.add_argument("--hour-s", type=int, default=3600, metavar="S", help=text)
     text = "keep the uploads in this folder (default: in memory alone)"
     parser.add_argument("--keep", type=Path, metavar="DIR", help=text)
 
@@ -69,9 +91,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> list[report.Row]:
     """Measure all parts that are asked for."""
     plan = Plan.of(arguments)
+    parts = arguments.parts.split(",")
     rows: list[report.Row] = []
-    if "edits" in arguments.parts.split(","):
+    if EDITS in parts:
         rows += edit_rows(plan, arguments.jobs)
+    arguments.watch.probe()
+    if SAMPLING in parts:
+        rows += sampling_rows(plan, arguments.jobs)
+    arguments.watch.probe()
+    if STEPS in parts:
+        library = plan.scene().library
+        repeat, seed = arguments.turns, arguments.seed
+        rows += video_steps.decoding_rows(library, arguments.minute_s, repeat, seed)
+        rows += video_steps.matching_rows(arguments.n, arguments.hour_s, repeat, seed)
     return rows
 
 
@@ -144,6 +176,32 @@ def edit_rows(plan: Plan, jobs: int) -> list[report.Row]:
     return list(_rows(scene.cases, judged))
 
 
+def sampling_rows(plan: Plan, jobs: int) -> list[report.Row]:
+    """Rows for ways to keep known videos and to look at uploads."""
+    scene = plan.scene()
+    numbers = [
+        number
+        for number, case in enumerate(scene.cases)
+        if (case.edit, case.strength) in video_sampling.EDITS
+    ]
+    if not numbers:
+        return []
+    needed = list(dict.fromkeys(scene.cases[number].entries for number in numbers))
+    entries = [(name, entry) for name in needed for entry in scene.entries[name]]
+    report.note(f"hashing {len(entries)} entries and {len(numbers)} uploads densely")
+    known: dict[str, dict[str, Sequence[Fingerprint]]] = {name: {} for name in needed}
+    with _workers(jobs, plan, {}) as pool:
+        made = pool.map(_hash_densely, *zip(*entries, strict=True))
+        for (name, entry), frames in zip(entries, made, strict=True):
+            known[name][entry] = frames
+        looks = list(pool.map(_look, numbers))
+    uploads = [
+        (scene.cases[number].entries, upload) for number, upload in zip(numbers, looks, strict=True)
+    ]
+    sets = {name: scene.entries[name] for name in needed}
+    return list(video_sampling.rows(sets, known, uploads))
+
+
 def _rows(cases: Sequence[Case], judged: Sequence[Sequence[Judged | None]]) -> Iterator[report.Row]:
     rows: dict[tuple[str, str], list[Sequence[Judged | None]]] = defaultdict(list)
     for case, both in zip(cases, judged, strict=True):
@@ -176,33 +234,36 @@ def _wrong(judged: Sequence[Judged]) -> float | None:
 
 
 class _Worker:
-    """What one process holds: the scene, and engines for each set of entries."""
+    """What one process holds: the scene, and engines for each set of entries, kept in `folder`."""
 
-    def __init__(self, plan: Plan, hashed: dict[str, Hashed]) -> None:
+    def __init__(self, plan: Plan, hashed: dict[str, Hashed], folder: str) -> None:
         self.plan = plan
         self.scene = plan.scene()
         self._hashed = hashed
-        self._folder = tempfile.TemporaryDirectory()
-        self._engines: dict[str, tuple[Engine, Engine | None]] = {}
+        self._folder = folder
+        self._engines: dict[str, tuple[Ours, Vpdq | None]] = {}
 
-    def engines(self, entries: str) -> tuple[Engine, Engine | None]:
+    def engines(self, entries: str) -> tuple[Ours, Vpdq | None]:
         """Ours and the vPDQ way, with a set of entries."""
         if entries not in self._engines:
             hashed = self._hashed[entries]
-            folder = Path(self._folder.name) / entries
-            folder.mkdir()
-            ours = Ours(folder)
+            ours = Ours(Path(tempfile.mkdtemp(dir=self._folder)))
             ours.add(hashed.ours)
             self._engines[entries] = ours, Vpdq(hashed.vpdq) if hashed.vpdq else None
         return self._engines[entries]
+
+    def close(self) -> None:
+        """Close what the engines hold."""
+        for ours, _ in self._engines.values():
+            ours.close()
 
 
 _worker: _Worker | None = None
 
 
-def _start(plan: Plan, hashed: dict[str, Hashed]) -> None:
+def _start(plan: Plan, hashed: dict[str, Hashed], folder: str) -> None:
     global _worker
-    _worker = _Worker(plan, hashed)
+    _worker = _Worker(plan, hashed, folder)
 
 
 def _hash_entry(
@@ -211,6 +272,16 @@ def _hash_entry(
     assert _worker is not None
     data = _worker.scene.entries[entries][entry].data()
     return Ours.hashed(data), Vpdq.hashed(data) if has_peer else None
+
+
+def _hash_densely(entries: str, entry: str) -> Sequence[Fingerprint]:
+    assert _worker is not None
+    return video_sampling.hashed_known(_worker.scene.entries[entries][entry].data())
+
+
+def _look(number: int) -> video_sampling.Looks:
+    assert _worker is not None
+    return video_sampling.looks(_worker.scene.cases[number].make())
 
 
 def _judge_case(number: int) -> tuple[Judged, Judged | None]:
@@ -232,14 +303,17 @@ def _judge_case(number: int) -> tuple[Judged, Judged | None]:
 @contextmanager
 def _workers(jobs: int, plan: Plan, hashed: dict[str, Hashed]) -> Iterator[Executor]:
     """Processes that have the scene; one job is done in this process."""
-    initial: dict[str, Any] = {"initializer": _start, "initargs": (plan, hashed)}
-    if jobs == 1:
-        pool: Executor = ThreadPoolExecutor(1, **initial)
-    else:
-        context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(jobs, mp_context=context, **initial)
-    with pool:
-        yield pool
+    with tempfile.TemporaryDirectory() as folder:
+        initial: dict[str, Any] = {"initializer": _start, "initargs": (plan, hashed, folder)}
+        if jobs > 1:
+            context = multiprocessing.get_context("spawn")
+            with ProcessPoolExecutor(jobs, mp_context=context, **initial) as pool:
+                yield pool
+            return
+        with ThreadPoolExecutor(1, **initial) as thread:
+            yield thread
+        if _worker is not None:
+            _worker.close()
 
 
 def plot(rows: Sequence[report.Row], folder: Path) -> Iterable[Path]:

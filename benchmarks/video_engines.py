@@ -6,16 +6,16 @@ these can be made by other processes.
 
 import importlib
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks.datasets import Codes
-from benchmarks.footage import Pixels, sampled
+from benchmarks.footage import sampled
 from hashsvc.config import Limits, Matching, Policy
 from hashsvc.errors import MediaError
 from hashsvc.lists.indexer import Indexer
@@ -25,7 +25,6 @@ from hashsvc.lists.readers import Readers
 from hashsvc.matching.matcher import Matcher, Query
 from hashsvc.media import FOR_CHECKS, FOR_LISTS, fingerprint
 from hashsvc.model import (
-    Algorithm,
     Basis,
     Description,
     EntryDraft,
@@ -60,13 +59,6 @@ class Answer:
 
     entry: str
     segments: Sequence[Segment] = ()
-
-
-class Engine(Protocol):
-    """A way to find known videos."""
-
-    def check(self, data: bytes) -> list[Answer]:
-        """The known videos in an upload, which is the bytes of a file."""
 
 
 class Ours:
@@ -120,6 +112,10 @@ class Ours:
         """Check what was hashed elsewhere."""
         verdict = self._matcher.check([Query(MediaType.VIDEO, tuple(fingerprints))])[0]
         return [Answer(self._names[m.entry], _segments(m)) for m in verdict.matches]
+
+    def settle(self) -> None:
+        """Wait until the index has arranged what it holds."""
+        self._indexer.settle()
 
     def close(self) -> None:
         """Close the store and the index."""
@@ -186,9 +182,3 @@ def unique(hashes: Iterable[npt.NDArray[Any]]) -> Codes:
     """The different ones of pdqhash's hashes, which have one number for each bit."""
     packed = {np.packbits(np.asarray(bits, np.uint8)).tobytes() for bits in hashes}
     return np.frombuffer(b"".join(sorted(packed)), np.uint8).reshape(-1, 32)
-
-
-def frame_print(pixels: Pixels, time_s: float, pdq: Callable[[Pixels], Any]) -> Fingerprint:
-    """One frame as the service keeps it."""
-    value, quality = pdq(pixels)
-    return Fingerprint(Algorithm.PDQ, value, quality, round(1000 * time_s))
