@@ -19,7 +19,8 @@ video, `ms` the mean time to decode, hash and match an upload.
 Steps. Decoding and hashing 1080p at 5 Mbit/s, and matching an hour of it. `x_realtime` is how many
 times faster than it plays, `ms` for one minute of it, or for all of what is matched. Engines take
 turns, and the time of each is the shortest of its turns, as neighbours on the machine only ever
-add. `vpdq` is Meta's own, which has no wheel; without it its rows are left out.
+add; on one core it is processor time. `vpdq` is Meta's own, which has no wheel; without it its rows
+are left out.
 """
 
 import argparse
