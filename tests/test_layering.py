@@ -23,6 +23,7 @@ ROOMS = (
     "hashsvc.store",
     "hashsvc_client",
     "hashsvc.testpattern",
+    "hashsvc.translate_match",
     "hashsvc.translate_partners",
     "hashsvc.translate_sync",
     "hashsvc.translate",
@@ -59,13 +60,14 @@ KEPT_IN = {
     "google": {
         "hashsvc.rpc",
         "hashsvc.translate",
+        "hashsvc.translate_match",
         "hashsvc.translate_partners",
         "hashsvc.translate_sync",
         "hashsvc_client",
         "hashsvc.v1",
     },
     "cryptography": {"hashsvc.access", "hashsvc.lists", "hashsvc.private_keys"},
-    "cv2": {"hashsvc.media", "hashsvc.demo"},
+    "av": {"hashsvc.media", "hashsvc.demo"},
     "PIL": {"hashsvc.media", "hashsvc.demo"},
     "typer": {"hashsvc.cli"},
     "prometheus_client": {"hashsvc.metrics"},
@@ -147,6 +149,7 @@ def test_importing_the_client_loads_little() -> None:
     assert {room(name) for name in ours} <= {
         "hashsvc.v1",
         "hashsvc.translate",
+        "hashsvc.translate_match",
         "hashsvc.translate_partners",
         "hashsvc.translate_sync",
         "hashsvc.model",
@@ -154,4 +157,4 @@ def test_importing_the_client_loads_little() -> None:
         "hashsvc.errors",
         "hashsvc.addresses",
     }
-    assert not {"numpy", "PIL", "cv2", "sqlalchemy", "faiss"} & set(loaded)
+    assert not {"numpy", "PIL", "av", "sqlalchemy", "faiss"} & set(loaded)

@@ -1,10 +1,8 @@
 """Digests of a file's bytes: what matches the very same file, readable or not."""
 
 import hashlib
-import io
 from typing import BinaryIO
 
-from hashsvc.media.limits import Limits
 from hashsvc.model import Algorithm, Fingerprint
 
 CHUNK_BYTES = 1024 * 1024
@@ -19,7 +17,7 @@ class Digester:
         self._md5 = hashlib.md5(usedforsecurity=False)
         self.size_bytes = 0
 
-    def update(self, piece: bytes) -> None:
+    def update(self, piece: bytes | memoryview) -> None:
         """Add the next bytes of the file."""
         self._sha256.update(piece)
         self._md5.update(piece)
@@ -39,17 +37,3 @@ def digests(source: BinaryIO) -> tuple[Fingerprint, Fingerprint]:
     while piece := source.read(CHUNK_BYTES):
         digester.update(piece)
     return digester.fingerprints()
-
-
-def read_whole(source: BinaryIO, limits: Limits) -> BinaryIO:
-    """A seekable copy of a source that is not, such as a pipe.
-
-    Raises MediaTooLarge past `max_bytes`; the digests are then not known.
-    """
-    copy = io.BytesIO()
-    while piece := source.read(CHUNK_BYTES):
-        if copy.tell() + len(piece) > limits.max_bytes:
-            raise limits.exceeded("max_bytes", "the file")
-        copy.write(piece)
-    copy.seek(0)
-    return copy

@@ -24,6 +24,7 @@ class Format(StrEnum):
     WEBM = "webm"
     MKV = "mkv"
     AVI = "avi"
+    TS = "ts"
 
     @property
     def is_video(self) -> bool:
@@ -36,10 +37,10 @@ class Format(StrEnum):
         return self in _ISO
 
 
-_VIDEO = frozenset({Format.MP4, Format.MOV, Format.M4V, Format.WEBM, Format.MKV, Format.AVI})
 _ISO = frozenset({Format.MP4, Format.MOV, Format.M4V})
+_VIDEO = _ISO | {Format.WEBM, Format.MKV, Format.AVI, Format.TS}
 
-SUPPORTED = "JPEG, PNG, GIF, WebP, BMP, TIFF, AVIF, MP4, MOV, M4V, WebM, MKV, AVI"
+SUPPORTED = "JPEG, PNG, GIF, WebP, BMP, TIFF, AVIF, MP4, MOV, M4V, WebM, MKV, AVI, MPEG-TS"
 """The supported formats as people write them."""
 
 _MAGIC = (
@@ -60,6 +61,10 @@ _HEIF_BRANDS = frozenset(
 )
 _FOREIGN_BRANDS = {b"jp2 ": "JPEG 2000", b"jpx ": "JPEG 2000", b"crx ": "a camera's raw picture"}
 _QUICKTIME_BOXES = frozenset({b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
+_TS_SYNC = 0x47
+# Bytes before the first sync byte, and from one to the next: plain, and with a time before each.
+_TS_PACKETS = ((0, 188), (4, 192))
+_TS_SYNCS = 3
 _BMP_HEADER_SIZES = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
 
 _FOREIGN = (
@@ -94,6 +99,7 @@ def sniff(head: bytes) -> Format:
     lists what is supported.
     """
     found = _by_magic(head) or _by_riff(head) or _by_iso_box(head) or _by_ebml(head)
+    found = found or _by_sync_bytes(head)
     if found is not None:
         return found
     raise _unsupported(_looks_like(head))
@@ -150,6 +156,15 @@ def _by_ebml(head: bytes) -> Format | None:
     return _EBML_DOCTYPES.get(head[at + 3 : at + 3 + length].rstrip(b"\0"))
 
 
+def _by_sync_bytes(head: bytes) -> Format | None:
+    """MPEG transport streams: each packet begins with the same byte, or four bytes later (M2TS)."""
+    for lead, size in _TS_PACKETS:
+        syncs = head[lead : lead + size * _TS_SYNCS : size]
+        if len(syncs) == _TS_SYNCS and set(syncs) == {_TS_SYNC}:
+            return Format.TS
+    return None
+
+
 def _looks_like(head: bytes) -> str:
     if not head:
         return "an empty file"
@@ -158,8 +173,6 @@ def _looks_like(head: bytes) -> str:
             return name
     if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
         return "WAV audio"
-    if len(head) > 188 and head[0] == head[188] == 0x47:
-        return "an MPEG transport stream"
     if _is_text(head):
         return "text"
     return "an unknown format"

@@ -1,17 +1,23 @@
 """The perceptual hashes of one picture: all that a recipe asks for, from one decoding of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from PIL import Image
 
-from hashsvc.media.pdq import Spectrum
+from hashsvc.media.pdq import FORMS, Spectrum
 from hashsvc.media.raster import Raster
 from hashsvc.media.recipe import Recipe
 from hashsvc.model import ORIGINAL, Algorithm, Decoding, Fingerprint
 
 SHRUNK512 = "shrunk512"
 """The variant that is the picture shrunk to 512 x 512 first, as Meta's C++ tool does."""
+
+TRIMMED = "trimmed"
+"""The variant that is a frame without its borders."""
+
+MIRRORED = "flip_horizontal"
+"""The form that is the picture with left and right swapped."""
 
 
 def picture_hashes(
@@ -23,29 +29,36 @@ def picture_hashes(
     picture shrunk to 512 x 512 for the original variant alone: the tool that shrinks sees no other.
     """
     decoding = Decoding.FAST if raster.is_scaled else Decoding.EXACT
+    forms = FORMS if recipe.dihedral else (ORIGINAL,)
     grey: Image.Image | None = None
     for algorithm in recipe.algorithms:
         if algorithm is Algorithm.PDQ:
-            yield from pdq_hashes(raster.spectrum(), recipe, variant, decoding=decoding)
+            yield from pdq_hashes(raster.spectrum(), forms, variant, decoding=decoding)
             shrunk = raster.shrunk512() if recipe.shrunk512 and variant == ORIGINAL else None
             if shrunk is not None:
-                yield from pdq_hashes(shrunk, recipe, SHRUNK512, decoding=decoding)
+                yield from pdq_hashes(shrunk, forms, SHRUNK512, decoding=decoding)
         else:
             grey = grey or raster.rgb.convert("L")
             yield Fingerprint(algorithm, _hash64(grey, algorithm), None, None, decoding, variant)
 
 
+def frame_forms(recipe: Recipe) -> Sequence[str]:
+    """The forms in which a recipe wants the frames of a video."""
+    if recipe.dihedral:
+        return FORMS
+    return (ORIGINAL, MIRRORED) if recipe.mirrored else (ORIGINAL,)
+
+
 def pdq_hashes(
     spectrum: Spectrum,
-    recipe: Recipe,
+    forms: Sequence[str],
     variant: str = ORIGINAL,
     *,
     time_ms: int | None = None,
     decoding: Decoding = Decoding.EXACT,
 ) -> Iterator[Fingerprint]:
-    """PDQ of one look at a picture or a frame, in the forms that the recipe asks for."""
-    values = spectrum.forms() if recipe.dihedral else {ORIGINAL: spectrum.value()}
-    for form, value in values.items():
+    """PDQ of one look at a picture or a frame, in each of these `pdq.FORMS`."""
+    for form, value in spectrum.forms(forms).items():
         yield Fingerprint(
             Algorithm.PDQ, value, spectrum.quality, time_ms, decoding, _name(variant, form)
         )

@@ -14,7 +14,7 @@ means of small squares are known can be hashed almost as exactly: the weights of
 square are added up (see `Side`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -44,13 +44,26 @@ Rotations are counter-clockwise. `flip_vertical` swaps top and bottom (the C++ t
 the top left stays (flipplus1), and `transverse` does so about the other diagonal (flipminus1).
 """
 
+_HOW = {
+    "original": (False, False, False),
+    "rotate90": (False, True, True),
+    "rotate180": (True, True, False),
+    "rotate270": (True, False, True),
+    "flip_vertical": (True, False, False),
+    "flip_horizontal": (False, True, False),
+    "transpose": (False, False, True),
+    "transverse": (True, True, True),
+}
 _CORNER = 16
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 # A picture read backwards has its cosines of odd frequency negated; the first frequency is 1.
 _MIRRORED = np.where(np.arange(_CORNER) % 2 == 0, -1.0, 1.0)
 
 Rows = Callable[[int, int], NDArray[np.uint8]]
-"""Gives the rows of cells `first` up to but not including `last`: uint8, (rows, cells, 3), RGB."""
+"""Gives the rows of cells `first` up to but not including `last`.
+
+uint8, (rows, cells, 3) for RGB or (rows, cells) for luma.
+"""
 
 _Windows = tuple[tuple[int, NDArray[np.float32]], ...]
 
@@ -84,20 +97,20 @@ class Spectrum:
         """The 32 bytes of the hash, most significant bit first."""
         return _packed(self.coefficients.reshape(1, -1))[0]
 
-    def forms(self) -> Mapping[str, bytes]:
-        """The hash of each of the picture's dihedral FORMS, which all have its quality.
+    def forms(self, names: Sequence[str] = FORMS) -> Mapping[str, bytes]:
+        """The hash of the picture in each of these FORMS, which all have its quality.
 
-        To mirror a picture changes signs in its transform, to transpose it transposes that. As the
-        reference's, these forms are those of the picture's 64 x 64 samples: they may differ by a
+        They are the forms of the picture's 64 x 64 samples: they may differ by a
         few bits from the hash of the mirrored picture, which is sampled at other pixels.
         """
-        plain = self.coefficients
-        flipped, mirrored = plain * _MIRRORED[:, None], plain * _MIRRORED
-        turned = flipped * _MIRRORED
-        made = np.stack(
-            (plain, mirrored.T, turned, flipped.T, flipped, mirrored, plain.T, turned.T)
-        )
-        return dict(zip(FORMS, _packed(made.reshape(len(FORMS), -1)), strict=True))
+        made = np.stack([self._form(*_HOW[name]) for name in names])
+        return dict(zip(names, _packed(made.reshape(len(names), -1)), strict=True))
+
+    def _form(self, down: bool, across: bool, transposed: bool) -> NDArray[np.float64]:
+        """The corner with its rows, or its columns, mirrored, and then transposed."""
+        made = self.coefficients * _MIRRORED[:, None] if down else self.coefficients
+        made = made * _MIRRORED if across else made
+        return made.T if transposed else made
 
 
 def pdq(rgb: NDArray[np.uint8]) -> tuple[bytes, int]:
@@ -106,32 +119,56 @@ def pdq(rgb: NDArray[np.uint8]) -> tuple[bytes, int]:
     Returns the 32 bytes of the hash, most significant bit first, and its quality, 0..100. Raises
     ValueError when shape or type are not as said.
     """
-    found = pdq_spectrum(rgb)
+    found = _rgb_spectrum(rgb)
     return found.value(), found.quality
 
 
 def pdq_dihedral(rgb: NDArray[np.uint8]) -> tuple[Mapping[str, bytes], int]:
     """Hash a picture, as `pdq` takes it, in its eight FORMS; returns these and the quality."""
-    found = pdq_spectrum(rgb)
+    found = _rgb_spectrum(rgb)
     return found.forms(), found.quality
 
 
-def pdq_spectrum(rgb: NDArray[np.uint8]) -> Spectrum:
-    """What the hash of a picture, as `pdq` takes it, and of its forms are made of."""
-    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
+def _rgb_spectrum(rgb: NDArray[np.uint8]) -> Spectrum:
+    if rgb.ndim != 3:
         raise ValueError(f"expected uint8 (height, width, 3), got {rgb.dtype} {rgb.shape}")
-    down, across = Side(rgb.shape[0]), Side(rgb.shape[1])
-    return spectrum(down, across, lambda first, last: rgb[first:last])
+    return pdq_spectrum(rgb)
 
 
-def spectrum(down: Side, across: Side, rows: Rows) -> Spectrum:
-    """Transform a picture that is read by bands of rows, top to bottom.
+def pdq_spectrum(pixels: NDArray[np.uint8], *, is_limited: bool = False) -> Spectrum:
+    """What the hash of a picture and of its forms are made of.
+
+    `pixels` is RGB, as `pdq` takes it, or luma: uint8, shape (height, width). Luma that
+    `is_limited` goes from 16 to 235, as most video has it. Raises ValueError when shape or type
+    are not as said.
+    """
+    if pixels.dtype != np.uint8 or (pixels.ndim != 2 and pixels.shape[2:] != (3,)):
+        raise ValueError(
+            f"expected uint8 (height, width, 3) or (height, width), got {pixels.dtype} "
+            f"{pixels.shape}"
+        )
+    down, across = Side(pixels.shape[0]), Side(pixels.shape[1])
+    return spectrum(
+        down,
+        across,
+        lambda first, last: pixels[first:last],
+        3 if pixels.ndim == 3 else 1,
+        is_limited,
+    )
+
+
+def spectrum(
+    down: Side, across: Side, rows: Rows, colours: int = 3, is_limited: bool = False
+) -> Spectrum:
+    """Transform a picture of 3 or 1 `colours` that is read by bands of rows, top to bottom.
 
     Each band is a small part of the picture, so that a large one needs no second copy in memory.
     """
     if min(down.length, across.length) < MIN_SIDE_PIXELS:
         return Spectrum(np.zeros((_CORNER, _CORNER)), 0)
-    samples = _sample(down, across, rows)
+    samples = _sample(down, across, rows, colours)
+    if is_limited:
+        samples = (samples - np.float32(16)) * np.float32(255 / 219)
     coefficients = _COSINES @ samples.astype(np.float64) @ _COSINES.T
     return Spectrum(coefficients, _quality(samples))
 
@@ -143,18 +180,22 @@ def _packed(coefficients: NDArray[np.float64]) -> list[bytes]:
     return [row.tobytes() for row in bits]
 
 
-def _sample(down: Side, across: Side, rows: Rows) -> NDArray[np.float32]:
+def _sample(down: Side, across: Side, rows: Rows, colours: int) -> NDArray[np.float32]:
     """Filter and sample the luma: float32, (64, 64), 0..255."""
     cells = across.cells
     windows = _windows(down)
     lines = np.empty((SAMPLES, cells), dtype=np.float32)
-    buffer = np.empty((max(len(weights) for _, weights in windows), 3 * cells), dtype=np.float32)
+    tallest = max(len(weights) for _, weights in windows)
+    buffer = np.empty((tallest, colours * cells), dtype=np.float32)
     for line, (first, weights) in zip(lines, windows, strict=True):
         band = buffer[: len(weights)]
         np.copyto(band, rows(first, first + len(weights)).reshape(band.shape))
         # Not `weights @ band`: BLAS would start threads, which fight on a busy upload host.
-        colours = np.einsum("i,ij->j", weights, band)
-        np.dot(colours.reshape(cells, 3), _LUMA, out=line)
+        if colours == 1:
+            np.einsum("i,ij->j", weights, band, out=line)
+        else:
+            mixed = np.einsum("i,ij->j", weights, band)
+            np.dot(mixed.reshape(cells, colours), _LUMA, out=line)
     samples = np.empty((SAMPLES, SAMPLES), dtype=np.float32)
     for column, (first, weights) in enumerate(_windows(across)):
         samples[:, column] = lines[:, first : first + len(weights)] @ weights

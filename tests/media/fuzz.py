@@ -52,9 +52,11 @@ def seeds(scratch: Path, files: Sequence[Path] = ()) -> list[bytes]:
 
 def _made(scratch: Path) -> Iterator[bytes]:
     """Make files of the formats that no vector has."""
-    yield movie(scratch / "seed.avi", "MJPG", seconds=1)
-    yield movie(scratch / "seed.mp4", "mp4v", seconds=1)
-    yield movie(scratch / "seed.mkv", "mp4v", seconds=1)
+    yield movie(scratch / "seed.avi", "mjpeg", seconds=1)
+    yield movie(scratch / "seed.mp4", "mpeg4", seconds=1)
+    yield movie(scratch / "seed.mkv", "mpeg4", seconds=1)
+    yield movie(scratch / "seed.webm", "libvpx", seconds=1)
+    yield movie(scratch / "seed.ts", "libx264", seconds=1)
     picture = Image.fromarray(photo(48, 64, seed=3))
     for form in ("AVIF", "BMP", "TIFF"):
         yield saved(picture, form)
@@ -129,6 +131,9 @@ def _recipe(source: random.Random) -> Recipe:
     """Return what to make of the next input."""
     return Recipe(
         rate=source.choice((1.0, 8.0)),
+        distinct_bits=source.choice((0, 6)),
+        mirrored=source.random() < 0.5,
+        trimmed=source.random() < 0.5,
         decoding=source.choice(list(Decoding)),
         algorithms=tuple(source.sample(PERCEPTUAL, source.randint(1, len(PERCEPTUAL)))),
         dihedral=source.random() < 0.2,

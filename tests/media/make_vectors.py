@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageOps
 
@@ -25,6 +24,7 @@ from hashsvc.media.raster import Raster
 from hashsvc.media.recipe import PERCEPTUAL
 from hashsvc.model import Algorithm, Decoding, Fingerprint
 from hashsvc.testpattern import vectors
+from tests.media.making import film
 
 LOSSLESS, LOSSY, VIDEO = 2, 6, 10
 """Bits of PDQ by which two sound decoders of such a format may differ."""
@@ -157,14 +157,9 @@ def _animation() -> Made:
 
 def _clip() -> Made:
     path = Path(vectors.FOLDER / "mp4_clip.mp4")
-    code = cv2.VideoWriter.fourcc(*"mp4v")
-    writer = cv2.VideoWriter(str(path), code, _FRAMES_A_SECOND, _CLIP)
-    for seed in (13, 14):
-        frame = np.asarray(drawn(seed, _CLIP))[:, :, ::-1]
-        for _ in range(_FRAMES_A_SECOND):
-            writer.write(np.ascontiguousarray(frame))
-    writer.release()
-    return Made(path.name, "MPEG-4 video, two seconds", VIDEO, path.read_bytes())
+    shown = [np.asarray(drawn(seed, _CLIP)) for seed in (13, 14) for _ in range(_FRAMES_A_SECOND)]
+    data = film(path, "mpeg4", shown, rate=_FRAMES_A_SECOND)
+    return Made(path.name, "MPEG-4 video, two seconds", VIDEO, data)
 
 
 def _rgb(picture: Image.Image) -> Image.Image:

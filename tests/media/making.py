@@ -3,12 +3,15 @@
 import io
 import struct
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import cv2
+import av
 import numpy as np
+from av.container import OutputContainer
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -31,24 +34,83 @@ def saved(picture: Image.Image, form: str, **options: Any) -> bytes:
 
 def movie(
     path: Path,
-    code: str,
+    codec: str,
     *,
     seconds: float = 3,
-    rate: float = 10,
+    rate: int = 10,
     size: tuple[int, int] = (160, 120),
+    **how: Any,
 ) -> bytes:
-    """The bytes of a clip written by OpenCV: another picture each second, with some movement."""
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*code), rate, size)
-    assert writer.isOpened()
-    for index in range(round(seconds * rate)):
-        writer.write(scene(int(index / rate), size)[:, :, ::-1])
-    writer.release()
+    """The bytes of a clip that shows another picture each second; `how` is for `film`."""
+    frames = (scene(index // rate, size) for index in range(round(seconds * rate)))
+    return film(path, codec, frames, rate=rate, **how)
+
+
+def film(
+    path: Path,
+    codec: str,
+    frames: Iterable[NDArray[np.uint8]],
+    *,
+    rate: int = 10,
+    at: Sequence[int] | None = None,
+    options: dict[str, str] | None = None,
+    container: dict[str, str] | None = None,
+) -> bytes:
+    """The bytes of a clip of RGB frames; the suffix of `path` names the container.
+
+    Frame n is shown from n / rate seconds on, or from at[n] / rate.
+    """
+    with av.open(str(path), "w", container_options=container) as clip:
+        stream = None
+        for index, pixels in enumerate(frames):
+            if stream is None:
+                stream = _stream(clip, codec, rate, pixels, options or {})
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame = frame.reformat(format=stream.pix_fmt)
+            frame.pts, frame.time_base = at[index] if at else index, Fraction(1, rate)
+            clip.mux(stream.encode(frame))
+        assert stream is not None
+        clip.mux(stream.encode())
     return path.read_bytes()
+
+
+def _stream(
+    clip: OutputContainer, codec: str, rate: int, first: NDArray[np.uint8], options: dict[str, str]
+) -> VideoStream:
+    stream = cast("VideoStream", clip.add_stream(codec, rate=rate, bit_rate=1_000_000))
+    stream.height, stream.width = first.shape[:2]
+    stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+    stream.options = dict[str, object](options)
+    stream.codec_context.thread_count = 1
+    return stream
 
 
 def scene(second: int, size: tuple[int, int] = (160, 120)) -> NDArray[np.uint8]:
     """The picture that `movie` shows in a second of the clip, RGB."""
     return photo(size[1], size[0], seed=100 + second)
+
+
+class Pipe(io.BytesIO):
+    """Bytes that come in pieces and cannot be read twice; `left` of them were not taken."""
+
+    piece_bytes = 1 << 16
+
+    @property
+    def left(self) -> int:
+        """How many bytes nobody has asked for yet."""
+        return len(self.getvalue()) - self.tell()
+
+    def seekable(self) -> bool:
+        """It cannot."""
+        return False
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Fail, as a pipe does."""
+        raise io.UnsupportedOperation("seek")
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """The next piece, none at the end."""
+        return super().read(min(size if size and size >= 0 else 1 << 62, self.piece_bytes))
 
 
 def look(data: bytes, recipe: Recipe = FOR_LISTS) -> MediaFingerprints:

@@ -29,6 +29,8 @@ KNOWN = [
     (EBML + b"\x84webm", Format.WEBM),
     (EBML + b"\x88matroska", Format.MKV),
     (b"RIFF\0\0\0\0AVI LIST", Format.AVI),
+    ((b"\x47\x40\x11\x10" + bytes(184)) * 3, Format.TS),
+    ((b"\0\0\0\0\x47\x40\x11\x10" + bytes(184)) * 3, Format.TS),
 ]
 
 FOREIGN = [
@@ -39,7 +41,7 @@ FOREIGN = [
     (b"PK\x03\x04\x14\0", "a ZIP archive"),
     (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC/HEIF"),
     (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "HEIC/HEIF"),
-    (b"\x47\x40\x11\x10" + bytes(184) + b"\x47", "an MPEG transport stream"),
+    (b"\x47\x40\x11\x10" + bytes(184) + b"\x47", "an unknown format"),
     (b"RIFF\0\0\0\0WAVEfmt ", "WAV audio"),
     (EBML + b"\x84huh?", "an unknown format"),
     (b"\x01\x02\x03\x04", "an unknown format"),

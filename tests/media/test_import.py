@@ -7,7 +7,7 @@ import pytest
 
 import hashsvc.media
 
-HEAVY = "{'numpy', 'PIL', 'cv2', 'scipy', 'imagehash', 'asyncio'}"
+HEAVY = "{'numpy', 'PIL', 'av', 'scipy', 'imagehash', 'asyncio'}"
 
 
 def test_importing_is_cheap() -> None:

@@ -1,0 +1,136 @@
+"""From frames to fingerprints, and to the judge."""
+
+from collections.abc import Iterable, Sequence
+
+from hashsvc.media.borders import Borders
+from hashsvc.media.frame import Frame
+from hashsvc.media.hashes import TRIMMED, frame_forms, pdq_hashes
+from hashsvc.media.limits import Limits
+from hashsvc.media.pdq import Spectrum, pdq_spectrum
+from hashsvc.media.recipe import Recipe
+from hashsvc.media.scan import Judge, Seen, Span
+from hashsvc.media.source import CallerError
+from hashsvc.model import ORIGINAL, Fingerprint
+
+INFORMATIVE = 50
+"""A frame of less quality shows nothing that could be recognised."""
+
+SAME_BITS = 6
+"""Two frames this near show the same; compression alone moves PDQ that far."""
+
+STEP_MS = 1000
+"""The judge is told of frames that are seen closely once in so much of the video."""
+
+_DISTINCT_MS = 1000
+
+
+class Stopped(Exception):
+    """The judge has seen enough."""
+
+
+class Scan:
+    """The fingerprints of a video so far, and the conversation about them.
+
+    `news_ms` is the time of the last frame that showed something new, `size` that of the first
+    frame, width and height. `is_stopped` once the judge has seen enough.
+    """
+
+    def __init__(self, limits: Limits, recipe: Recipe, judge: Judge | None) -> None:
+        self._limits, self._recipe, self._judge = limits, recipe, judge
+        self._forms = frame_forms(recipe)
+        self._borders = Borders()
+        self._last: tuple[int, int] | None = None
+        self._news = 0
+        self._pending: list[Fingerprint] = []
+        self._spans: list[Span] = []
+        self.news_ms = 0
+        self.size = (0, 0)
+        self.found: list[Fingerprint] = []
+        self.is_stopped = False
+
+    def add(self, frame: Frame, *, is_key: bool = False) -> None:
+        """Hash a frame, unless it shows what the last one did.
+
+        Raises MediaTooLarge past `max_frames`.
+        """
+        spectrum = pdq_spectrum(frame.pixels, is_limited=frame.is_limited)
+        if not self.found:
+            self.size = frame.size
+        box = self._borders.inside(frame.luma, frame.time_ms) if self._recipe.trimmed else None
+        value = int.from_bytes(spectrum.value(), "big")
+        if spectrum.quality >= INFORMATIVE and (value ^ self._news).bit_count() > SAME_BITS:
+            self._news, self.news_ms = value, frame.time_ms
+        if not is_key and self._is_repeated(value, frame.time_ms):
+            return
+        self._keep(spectrum, frame, ORIGINAL)
+        if box is not None:
+            inner = pdq_spectrum(box.cut(frame.pixels), is_limited=frame.is_limited)
+            self._keep(inner, frame, TRIMMED)
+        total = len(self.found) + len(self._pending)
+        if total > self._limits.max_frames:
+            raise self._limits.exceeded("max_frames", f"{total} hashed frames")
+
+    def _keep(self, spectrum: Spectrum, frame: Frame, variant: str) -> None:
+        self._pending += pdq_hashes(
+            spectrum, self._forms, variant, time_ms=frame.time_ms, decoding=frame.decoding
+        )
+
+    def _is_repeated(self, value: int, time_ms: int) -> bool:
+        """Whether a frame within the last second was kept that shows the same."""
+        bits = self._recipe.distinct_bits
+        if bits and self._last is not None:
+            last_value, last_ms = self._last
+            is_near = (value ^ last_value).bit_count() <= bits
+            if is_near and 0 <= time_ms - last_ms < _DISTINCT_MS:
+                return True
+        self._last = (value, time_ms)
+        return False
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there are fingerprints that the judge was not told of."""
+        return bool(self._pending)
+
+    def tell(self, through_ms: int) -> None:
+        """Tell the judge what is new, and remember what it asks for.
+
+        Raises Stopped when it has seen enough, and CallerError for an error of its own.
+        """
+        told = tuple(self._pending)
+        self.found += told
+        self._pending.clear()
+        if self._judge is None or not told:
+            return
+        try:
+            asked = self._judge(Seen(told, through_ms))
+        except Exception as error:
+            raise CallerError(error) from error
+        if asked is None:
+            self.is_stopped = True
+            raise Stopped
+        self._spans += asked
+
+    def is_asked(self, first_ms: int, last_ms: int) -> bool:
+        """Whether a closer look at a part of what lies between two times was asked for."""
+        return any(span.first_ms < last_ms and span.last_ms > first_ms for span in self._spans)
+
+    def forget(self, before_ms: int) -> None:
+        """Drop what was asked for of a time that is not held any more."""
+        self._spans = [span for span in self._spans if span.last_ms > before_ms]
+
+
+def scan_frames(frames: Iterable[Frame], scan: Scan) -> None:
+    """Hash frames that are few and already sampled, and tell the judge of them in steps."""
+    told_ms = through_ms = 0
+    for frame in frames:
+        if frame.time_ms - told_ms >= STEP_MS:
+            scan.tell(through_ms)
+            told_ms = frame.time_ms
+        scan.add(frame)
+        through_ms = frame.time_ms
+    scan.tell(through_ms)
+
+
+def in_order(fingerprints: Sequence[Fingerprint]) -> tuple[Fingerprint, ...]:
+    """Fingerprints in the order of time; those of one frame stay as they are."""
+    return tuple(sorted(fingerprints, key=lambda fingerprint: fingerprint.time_ms or 0))
