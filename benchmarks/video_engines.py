@@ -22,8 +22,10 @@ from hashsvc.lists.indexer import Indexer
 from hashsvc.lists.ledger import Ledger
 from hashsvc.lists.logs import ListKeys, SignedLogs
 from hashsvc.lists.readers import Readers
-from hashsvc.matching.matcher import Matcher, Query
+from hashsvc.matching.matcher import Matcher
+from hashsvc.matching.query import Query
 from hashsvc.media import FOR_CHECKS, FOR_LISTS, fingerprint
+from hashsvc.media.scan import Seen, Span
 from hashsvc.model import (
     Basis,
     Description,
@@ -32,6 +34,7 @@ from hashsvc.model import (
     ListKind,
     Match,
     MediaType,
+    Verdict,
 )
 from hashsvc.store.store import Store
 
@@ -101,16 +104,26 @@ class Ours:
         return fingerprint(io.BytesIO(data), recipe=FOR_LISTS).fingerprints
 
     def check(self, data: bytes) -> list[Answer]:
-        """Check as a node does."""
+        """Check as a node does: by key frames, and closely where the matcher asks for it."""
+        check = self._matcher.open(Query(MediaType.VIDEO, ()))
+
+        def judge(seen: Seen) -> Sequence[Span]:
+            check.search(seen.fingerprints, seen.through_ms)
+            return check.judge().closer
+
         try:
-            seen = fingerprint(io.BytesIO(data), recipe=FOR_CHECKS)
+            found = fingerprint(io.BytesIO(data), recipe=FOR_CHECKS, judge=judge)
         except MediaError:
             return []
-        return self.match(seen.fingerprints)
+        check.search([f for f in found.fingerprints if f.algorithm.is_digest])
+        return self._answers(check.finish(found.limitation, found.detail))
 
     def match(self, fingerprints: Sequence[Fingerprint]) -> list[Answer]:
         """Check what was hashed elsewhere."""
-        verdict = self._matcher.check([Query(MediaType.VIDEO, tuple(fingerprints))])[0]
+        (verdict,) = self._matcher.check([Query(MediaType.VIDEO, tuple(fingerprints))])
+        return self._answers(verdict)
+
+    def _answers(self, verdict: Verdict) -> list[Answer]:
         return [Answer(self._names[m.entry], _segments(m)) for m in verdict.matches]
 
     def settle(self) -> None:
@@ -124,16 +137,15 @@ class Ours:
 
 
 def _segments(match: Match) -> list[Segment]:
-    """From the first to the last moment of the evidence."""
-    times = [
-        (evidence.upload_time_ms / 1000, evidence.known_time_ms / 1000)
-        for evidence in match.evidence
-        if evidence.upload_time_ms is not None and evidence.known_time_ms is not None
+    return [
+        Segment(
+            segment.upload_start_ms / 1000,
+            segment.upload_end_ms / 1000,
+            (segment.known_start_ms or 0) / 1000,
+            (segment.known_end_ms or 0) / 1000,
+        )
+        for segment in match.segments
     ]
-    if not times:
-        return []
-    upload, known = zip(*times, strict=True)
-    return [Segment(min(upload), max(upload), min(known), max(known))]
 
 
 class Vpdq:

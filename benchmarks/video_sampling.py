@@ -1,15 +1,16 @@
 """How many frames are worth keeping of known videos, and how many are worth looking at in uploads.
 
 Known frames are thinned from eight a second: to a rate, and by leaving out those within some bits
-of the last one kept, until a whole second has passed. Uploads are looked at by their key frames, or
-one, four or eight times a second. `index_bytes_per_minute` is memory of the index for a minute of
-known video; `ms` is the mean time to decode, hash and match an upload.
+of the last one kept, until a whole second has passed. Uploads are looked at by their key frames,
+one, four or eight times a second, or as a node does: by key frames, and closely where the matcher
+asks for it.
 """
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from itertools import product
+from itertools import groupby, product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -18,12 +19,13 @@ import numpy as np
 
 from benchmarks import report
 from benchmarks.datasets import make_codes
-from benchmarks.footage import Pixels, Shown, decoded, sampled
 from benchmarks.video_cases import Known, Upload, judge
-from benchmarks.video_engines import Ours
+from benchmarks.video_engines import Answer, Ours
 from hashsvc.cli.selftest import distance
-from hashsvc.media.pdq import pdq
-from hashsvc.model import Algorithm, Fingerprint
+from hashsvc.media import FOR_CHECKS, FOR_LISTS, Limits, Recipe
+from hashsvc.media.decode import look
+from hashsvc.media.scan import Judge
+from hashsvc.model import Fingerprint
 from hashsvc_index import HammingIndex
 
 SAMPLING = "sampling"
@@ -42,64 +44,57 @@ EDITS = frozenset(
 )
 """What the table is made of."""
 
-DENSE = 8.0
 RATES = (1.0, 2.0, 4.0, 8.0)
+UPLOAD_RATES = (1.0, 4.0, 8.0)
 DISTINCT_BITS = (0, 4, 6, 8, 12)
 _CODES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """An upload's hashes by the way that it is looked at, each with the seconds that it takes."""
+    """An upload's hashes by the way that it is looked at, each with the seconds that they took."""
 
-    shows: Sequence[Shown]
+    upload: Upload
     by_way: Mapping[str, tuple[Sequence[Fingerprint], float]]
 
 
 def looks(upload: Upload) -> Looks:
-    """Decode an upload by its key frames and as a whole, and hash what each way looks at."""
+    """Decode and hash an upload by its key frames, and at some rates."""
+    by_way = {"key frames": _timed(upload.data, FOR_CHECKS, lambda _: ())}
+    for rate in UPLOAD_RATES:
+        by_way[f"{rate:.0f} a second"] = _timed(upload.data, replace(FOR_CHECKS, rate=rate))
+    return Looks(upload, by_way)
+
+
+def _timed(
+    data: bytes, recipe: Recipe, judge: Judge | None = None
+) -> tuple[Sequence[Fingerprint], float]:
     start = perf_counter()
-    keys = list(decoded(upload.data, only_keys=True))
-    keys_s = perf_counter() - start
-    start = perf_counter()
-    frames = list(sampled(upload.data, DENSE))
-    all_s = perf_counter() - start
-    start = perf_counter()
-    dense = hashed(frames)
-    hash_s = (perf_counter() - start) / len(frames)
-    by_way: dict[str, tuple[Sequence[Fingerprint], float]] = {
-        "key frames": (hashed(keys), keys_s + hash_s * len(keys))
-    }
-    for rate in (1.0, 4.0, DENSE):
-        some = thinned(dense, rate, 0)
-        by_way[f"{rate:.0f} a second"] = some, all_s + hash_s * len(some)
-    return Looks(upload.shows, by_way)
+    found = look(io.BytesIO(data), Limits(), recipe, judge)
+    return found.fingerprints, perf_counter() - start
 
 
-def hashed(frames: Sequence[tuple[float, Pixels]]) -> list[Fingerprint]:
-    """Frames as the service keeps them."""
-    found = []
-    for time_s, pixels in frames:
-        value, quality = pdq(np.ascontiguousarray(pixels))
-        found.append(Fingerprint(Algorithm.PDQ, value, quality, round(1000 * time_s)))
-    return found
-
-
-def hashed_known(data: bytes) -> list[Fingerprint]:
+def hashed_known(data: bytes) -> Sequence[Fingerprint]:
     """A known video, as densely as any row wants it."""
-    return hashed(list(sampled(data, DENSE)))
+    recipe = replace(FOR_LISTS, rate=max(RATES), distinct_bits=0)
+    return look(io.BytesIO(data), Limits(), recipe).fingerprints
 
 
 def thinned(frames: Sequence[Fingerprint], rate: float, bits: int) -> list[Fingerprint]:
-    """Frames at a lower rate, without those within so many bits of the last one kept."""
+    """Frames at a lower rate, without those within so many bits of the last one kept.
+
+    The looks at one moment stay together.
+    """
     kept: list[Fingerprint] = []
+    last: Fingerprint | None = None
     due = 0
-    for frame in frames:
-        time_ms = frame.time_ms or 0
+    for time_ms, some in groupby(frames, key=lambda frame: frame.time_ms or 0):
+        moment = list(some)
         if time_ms * rate >= 1000 * due:
             due = int(time_ms * rate / 1000) + 1
-            if not (kept and bits and _is_alike(kept[-1], frame, bits)):
-                kept.append(frame)
+            if last is None or not (bits and _is_alike(last, moment[0], bits)):
+                last = moment[0]
+                kept += moment
     return kept
 
 
@@ -151,11 +146,8 @@ def _measured(
             engines[name] = Ours(place)
             engines[name].add(some)
         for name, upload in uploads:
-            for way, (frames, took_s) in upload.by_way.items():
-                start = perf_counter()
-                answers = engines[name].match(frames)
-                took_s += perf_counter() - start
-                one = judge(Upload(b"", upload.shows), entries[name], answers)
+            for way, answers, took_s in _answered(engines[name], upload):
+                one = judge(upload.upload, entries[name], answers)
                 judged.setdefault(way, []).append((one.wanted, one.found, one.wrong, took_s))
         for engine in engines.values():
             engine.close()
@@ -168,6 +160,17 @@ def _measured(
             "ms": 1000 * took / len(found),
         }
     return cells
+
+
+def _answered(engine: Ours, upload: Looks) -> Iterator[tuple[str, Sequence[Answer], float]]:
+    """What is found by each way to look, with the seconds of all of it."""
+    for way, (frames, took_s) in upload.by_way.items():
+        start = perf_counter()
+        answers = engine.match(frames)
+        yield way, answers, took_s + perf_counter() - start
+    start = perf_counter()
+    answers = engine.check(upload.upload.data)
+    yield "key frames, closer where asked", answers, perf_counter() - start
 
 
 @cache

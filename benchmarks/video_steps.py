@@ -30,15 +30,17 @@ from benchmarks.engines import FaissFlat
 from benchmarks.footage import Encoding, Film, Pixels, encoded, joined, painted, sampled, sized
 from benchmarks.video_engines import QUALITY, RADIUS, Ours
 from hashsvc.cli.files import cores
-from hashsvc.media import FOR_CHECKS, DecoderPool, Limits, Recipe
+from hashsvc.media import FOR_CHECKS, DecoderPool, Limits
 from hashsvc.media.decode import look
-from hashsvc.model import Algorithm, Fingerprint
+from hashsvc.media.scan import Seen, Span
+from hashsvc.model import ORIGINAL, Algorithm, Fingerprint
 
 STEPS = "steps"
 WIDTH, HEIGHT, BIT_RATE = 1920, 1080, 5_000_000
 GRAIN = 3.0
 MINUTE_MS = 60_000.0
 
+MIRRORED = "flip_horizontal"
 FRAMES_A_VIDEO = 60
 _PARTS = 20
 """A peer that compares all with all is asked a part of the hour, and the time multiplied."""
@@ -82,8 +84,9 @@ def large(library: Library, seconds: float, seed: int) -> Film:
 def engines() -> list[Engine]:
     """All that are installed; ours first."""
     found = [
-        Engine("hashsvc, as checks do", partial(ours, recipe=FOR_CHECKS)),
-        Engine("hashsvc, one a second", partial(ours, recipe=replace(FOR_CHECKS, rate=1.0))),
+        Engine("hashsvc, key frames", by_key_frames),
+        Engine("hashsvc, one a second", partial(closely, rate=1.0)),
+        Engine("hashsvc, four a second", partial(closely, rate=4.0)),
     ]
     pdqhash = peers.available(lambda: importlib.import_module("pdqhash"))
     if pdqhash is not None:
@@ -96,9 +99,14 @@ def engines() -> list[Engine]:
     return found
 
 
-def ours(data: bytes, recipe: Recipe) -> object:
-    """In this process, without digests."""
-    return look(io.BytesIO(data), Limits(), recipe)
+def by_key_frames(data: bytes) -> object:
+    """As a check does where nothing known is near: nobody asks for a closer look."""
+    return look(io.BytesIO(data), Limits(), FOR_CHECKS, lambda _: ())
+
+
+def closely(data: bytes, rate: float) -> object:
+    """As a check does where all of it is asked for."""
+    return look(io.BytesIO(data), Limits(), replace(FOR_CHECKS, rate=rate))
 
 
 def with_pyav(pdqhash: Any, data: bytes) -> object:
@@ -158,14 +166,18 @@ def pooled(step: str, data: bytes, seconds: float) -> report.Row:
     """The sandbox, with a decoder and twice as many videos as there are cores."""
     count = 2 * cores()
 
+    async def pass_by(_: Seen) -> Sequence[Span]:
+        return ()
+
     async def run() -> float:
         async with DecoderPool(cores()) as pool:
             start = perf_counter()
-            await asyncio.gather(*(pool.fingerprint([data], FOR_CHECKS) for _ in range(count)))
+            work = (pool.fingerprint([data], FOR_CHECKS, pass_by) for _ in range(count))
+            await asyncio.gather(*work)
             return perf_counter() - start
 
     took = asyncio.run(run())
-    return row(step, f"hashsvc, as checks do, sandbox, {cores()} cores", seconds * count, took)
+    return row(step, f"hashsvc, key frames, sandbox, {cores()} cores", seconds * count, took)
 
 
 def row(step: str, engine: str, seconds: float, took: float) -> report.Row:
@@ -234,7 +246,8 @@ def matched_by_us(codes: Codes, asked: Codes, repeat: int) -> float:
                 part = codes[first : first + _BATCH * FRAMES_A_VIDEO]
                 engine.add(dict(videos(part, first // FRAMES_A_VIDEO)))
             engine.settle()
-            upload = prints(asked[: len(asked) // 2]) + prints(asked[len(asked) // 2 :])
+            half = len(asked) // 2
+            upload = [*prints(asked[:half]), *prints(asked[half:], MIRRORED)]
             times = [report.seconds(partial(engine.match, upload)) for _ in range(repeat)]
             found = engine.match(upload)
         finally:
@@ -253,9 +266,9 @@ def videos(codes: Codes, first: int) -> Iterator[tuple[str, list[Fingerprint]]]:
         yield str(number), prints(codes[start : start + FRAMES_A_VIDEO])
 
 
-def prints(codes: Codes) -> list[Fingerprint]:
+def prints(codes: Codes, variant: str = ORIGINAL) -> list[Fingerprint]:
     """Frames, one a second."""
     return [
-        Fingerprint(Algorithm.PDQ, code.tobytes(), 2 * QUALITY, 1000 * number)
+        Fingerprint(Algorithm.PDQ, code.tobytes(), 2 * QUALITY, 1000 * number, variant=variant)
         for number, code in enumerate(codes)
     ]

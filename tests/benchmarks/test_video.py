@@ -159,6 +159,8 @@ def test_thinned_frames() -> None:
     assert [f.time_ms for f in thinned(frames, 4, 2)] == [0, 1000, 1250, 1750]
     assert [f.time_ms for f in thinned(frames, 4, 1)] == [0, 250, 1250, 1750]
     assert [f.time_ms for f in thinned(frames, 2, 0)] == [0, 500, 1000, 1500]
+    both = [f for frame in frames for f in (frame, replace(frame, value=far, variant="trimmed"))]
+    assert [f.time_ms for f in thinned(both, 4, 2)] == [0, 0, 1000, 1000, 1250, 1250, 1750, 1750]
 
 
 @pytest.fixture
@@ -198,7 +200,7 @@ def test_every_part_is_measured(
     assert edits["unrelated: clips", "as found"]["recall"] is None
     assert all(row["false_matches"] == 0 for row in edits.values())
     ways = [row for row in rows if "known_rate" in row]
-    assert len({(row["known_rate"], row["distinct_bits"], row["upload"]) for row in ways}) == 16
+    assert len({(row["known_rate"], row["distinct_bits"], row["upload"]) for row in ways}) == 20
     assert all(row["false_matches"] == 0 for row in ways)
     assert max(row["recall"] for row in ways) > 0
     dense = {row["known_rate"]: row["index_bytes_per_minute"] for row in ways}
