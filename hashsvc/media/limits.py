@@ -16,10 +16,11 @@ apart, and a file whose clock jumps by an hour has not cost an hour."""
 class Limits:
     """Bounds on one file. A file past any of them is refused whole with MediaTooLarge.
 
-    `max_bytes`: size of the file. A larger one is not decoded; the sandbox still gives its
-    digests. A video that is decoded while its bytes come is not kept, and has `max_stream_bytes`.
+    `max_bytes`: size of the file; of a stream, what has to be held because it cannot be decoded
+    as it comes. A larger one is not decoded; the sandbox still gives its digests.
 
-    `max_stream_bytes`: bytes of a video that is decoded while they come.
+    `max_stream_bytes`: bytes of a video that is decoded while they come, and of any stream that
+    is digested.
 
     `max_held_bytes`: packets of a video that are held undecoded, for a closer look at what has
     passed. Where one group of pictures is larger, it is decoded whole as it comes.

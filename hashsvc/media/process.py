@@ -29,7 +29,6 @@ Result = MediaFingerprints | MediaError | OSError
 """What a job can come to while the worker stays sound. Only of a path's file has it digests."""
 
 _DEATH_S = 5.0
-_FFMPEG_FORMATS = "mov,matroska,webm,avi"
 
 
 @dataclass(slots=True)
@@ -301,7 +300,4 @@ def environment(own: Mapping[str, str]) -> dict[str, str]:
         "OPENBLAS_NUM_THREADS": "1",
         # Each further arena takes 64 MiB of the address space that is bounded.
         "MALLOC_ARENA_MAX": "1",
-        "OPENCV_LOG_LEVEL": "SILENT",
-        "OPENCV_FFMPEG_LOGLEVEL": "-8",
-        "OPENCV_FFMPEG_CAPTURE_OPTIONS": f"format_whitelist;{_FFMPEG_FORMATS}",
     }

@@ -144,12 +144,13 @@ class DecoderPool:
         """
         supply = Supply(chunks)
         job = Job(recipe, supply=supply, judge=judge)
+        limits = self.limits
         size = 0 if isinstance(chunks, AsyncIterable) else sum(map(len, chunks))
-        if size > self.limits.max_bytes:
-            result: Result = self.limits.exceeded("max_bytes", f"a file of {size} bytes")
+        if size > limits.max_bytes:
+            result: Result = limits.exceeded("max_bytes", f"a file of {size} bytes")
         else:
             result = await self._run(job)
-        digests = () if job.is_enough else await supply.digests()
+        digests = () if job.is_enough else await supply.digests(limits.max_stream_bytes)
         if isinstance(result, MediaFingerprints):
             return replace(result, fingerprints=(*digests, *result.fingerprints))
         if isinstance(result, MediaError):

@@ -45,12 +45,17 @@ class Supply:
             await asyncio.sleep(0)
         return piece
 
-    async def digests(self) -> tuple[Fingerprint, ...]:
-        """Take what is left, and give the digests of the whole file; none of an empty one."""
-        while await self.take(CHUNK_BYTES):
-            pass
-        # The digest of no bytes identifies nothing.
-        return self._digester.fingerprints() if self._digester.size_bytes else ()
+    async def digests(self, most_bytes: int) -> tuple[Fingerprint, ...]:
+        """Take what is left, and give the digests of the whole file.
+
+        There are none of an empty file, which they would not tell from others, and of one of more
+        than `most_bytes`, which may have no end.
+        """
+        while self._digester.size_bytes <= most_bytes:
+            if not await self.take(CHUNK_BYTES):
+                break
+        is_known = self._is_whole and self._digester.size_bytes
+        return self._digester.fingerprints() if is_known else ()
 
 
 class _There:

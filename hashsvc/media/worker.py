@@ -16,6 +16,7 @@ import resource
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -225,6 +226,8 @@ class Overseer:
 def _serve(job: dict[str, Any], pool: Pool, limits: Limits) -> None:
     """Do one job. Whatever happens short of death, it is answered."""
     recipe = Recipe.from_dict(job["recipe"])
+    # A video that nobody judges is sampled throughout.
+    recipe = replace(recipe, key_frames=recipe.key_frames and job["judged"])
     overseer = Overseer(pool, limits, judged=job["judged"])
     answer: dict[str, Any]
     try:

@@ -1,6 +1,7 @@
 """Workers that are real but for what they do with a file: that is written in the test."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -46,6 +47,15 @@ async def until(happened: Callable[[], object]) -> None:
         if happened():
             return
         await asyncio.sleep(0)
+
+
+def is_there(pid: int) -> bool:
+    """Whether a process exists."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 class Clock:

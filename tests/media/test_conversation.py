@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import os
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import cast
@@ -17,7 +16,7 @@ from hashsvc.media.limits import MOST_STEP_S, Allowance
 from hashsvc.media.scan import Seen, Span
 from hashsvc.model import MediaFingerprints
 from tests.media.making import frames_of, look, movie, saved
-from tests.media.puppet import Clock, puppet, until
+from tests.media.puppet import Clock, is_there, puppet, until
 
 MIB = 1024 * 1024
 
@@ -80,15 +79,6 @@ async def nothing(seen: Seen) -> Sequence[Span] | None:
     return ()
 
 
-def is_there(pid: int) -> bool:
-    """Whether a process exists."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 def sha256(found: MediaError | MediaFingerprints) -> bytes:
     """The first digest."""
     prints = found.digests if isinstance(found, MediaError) else found.fingerprints
@@ -120,7 +110,7 @@ async def test_large_chunks_are_cut_and_small_ones_come_at_once(image: bytes) ->
 
 async def test_the_judge_sees_what_is_found(tmp_path: Path) -> None:
     """All frames of the result, once each, whether the file is sent or opened."""
-    clip = movie(tmp_path / "clip.mp4", "mp4v")
+    clip = movie(tmp_path / "clip.mp4", "mpeg4")
     steps: list[Seen] = []
 
     async def judge(seen: Seen) -> Sequence[Span] | None:
