@@ -99,7 +99,6 @@ def run(arguments: argparse.Namespace) -> list[report.Row]:
     arguments.watch.probe()
     if SAMPLING in parts:
         rows += sampling_rows(plan, arguments.jobs)
-    arguments.watch.probe()
     if STEPS in parts:
         library = plan.scene().library
         repeat, seed = arguments.turns, arguments.seed

@@ -182,6 +182,7 @@ def test_every_part_is_measured(
     """Rows of edits, of ways to sample, and of steps, each with all their columns."""
     monkeypatch.setattr(video_steps, "WIDTH", 320)
     monkeypatch.setattr(video_steps, "HEIGHT", 180)
+    monkeypatch.setattr(video_steps, "cores", lambda: 1)
     monkeypatch.setattr(video_sampling, "RATES", (1.0, 8.0))
     monkeypatch.setattr(video_sampling, "DISTINCT_BITS", (0, 12))
     names = ("plain copy", "letterbox", "other copy of it", "unrelated: clips", "unrelated: black")
