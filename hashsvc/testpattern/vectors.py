@@ -37,7 +37,7 @@ class Vector:
     """A file and its values.
 
     `mistakes` says of other values of its PDQ, by value, what made them. `may_be_scaled`: it is
-    large enough for a fast decoder to scale it.
+    large enough for a fast decoder to scale it, or a video, of which that takes the luma alone.
     """
 
     name: str
