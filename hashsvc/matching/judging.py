@@ -192,7 +192,9 @@ class Judge:
             coverage = _coverage(watch, candidate.known, candidate.segments)
             if not digests and not candidate.segments:
                 return None
-            return self._match(query, known, digests, candidate.segments, coverage)
+            # Of the very file the frames that are near are evidence too, whatever their order.
+            near = [hit for hit in hits if self._is_near(hit)] if digests else []
+            return self._match(query, known, near, candidate.segments, coverage)
         # A known picture is not a clip: it must fill the upload, not flash by in it.
         share = 100 * len(candidate.seconds) / max(len(watch.seconds), 1)
         if watch.seconds and share < self._matching.video_share_percent:

@@ -4,7 +4,8 @@ A border is told from a dark or plain scene by its inner edge: a straight line a
 on one side of which hardly a pixel differs from the border's colour, and on the other many do. A
 night scene fades into its dark edges, and text written into a border covers a part of its lines
 only. What is believed of the borders is kept while frames are too dark to tell, grows at once
-to take in whatever a frame shows outside, and shrinks only for an edge that stays.
+to take in whatever a frame shows outside, and shrinks only for an edge that stays. A picture that
+takes less than a third of either side is not found, nor is one on a blurred copy of itself.
 """
 
 from dataclasses import astuple, dataclass

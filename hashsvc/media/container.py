@@ -11,6 +11,8 @@ from typing import Any, BinaryIO, NoReturn, TypeAlias
 import av
 import av.error
 import av.logging
+import av.subtitles.codeccontext  # PyAV would load these two when it meets such a track,
+import av.subtitles.stream  # when a confined decoder may open no files any more
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -100,7 +102,7 @@ class Reader:
 
     def _mend(self, packet: VideoPacket) -> None:
         """Let times that begin anew, as those of joined streams do, go on from where they were."""
-        dts = packet.dts if packet.dts is not None else packet.pts
+        dts = packet.dts
         if dts is None or self._trusts_times:
             return
         frame = max(1, round(self.frame_ms / self._base_ms)) if self._base_ms else 1

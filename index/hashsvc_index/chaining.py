@@ -168,11 +168,10 @@ def link(
     reach, slack, pace, bridge = costs[0], costs[1], costs[2], costs[3]
     back, skip, skip_second, drifting = costs[4], costs[5], costs[6], costs[7]
     for moment in range(first, len(moments)):
+        score[moment, :] = 0.0
+        before[moment, :, :] = -1
         for pair in range(PAIRS):
             row = pairs[moment, pair, 0]
-            before[moment, pair, 0] = -1
-            before[moment, pair, 1] = -1
-            score[moment, pair] = 0.0
             if row < 0:
                 break
             best = 0.0

@@ -39,7 +39,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clip of eight seconds, each of another picture."""
     path = tmp_path_factory.mktemp("clip") / "clip.mp4"
-    movie(path, "mp4v", seconds=8)
+    movie(path, "mpeg4", seconds=8)
     return path
 
 

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -156,10 +157,10 @@ def _animation() -> Made:
 
 
 def _clip() -> Made:
-    path = Path(vectors.FOLDER / "mp4_clip.mp4")
     shown = [np.asarray(drawn(seed, _CLIP)) for seed in (13, 14) for _ in range(_FRAMES_A_SECOND)]
-    data = film(path, "mpeg4", shown, rate=_FRAMES_A_SECOND)
-    return Made(path.name, "MPEG-4 video, two seconds", VIDEO, data)
+    with TemporaryDirectory() as scratch:
+        data = film(Path(scratch) / "clip.mp4", "mpeg4", shown, rate=_FRAMES_A_SECOND)
+    return Made("mp4_clip.mp4", "MPEG-4 video, two seconds", VIDEO, data)
 
 
 def _rgb(picture: Image.Image) -> Image.Image:

@@ -246,6 +246,8 @@ def test_senseless_recipes_are_refused(rate: float) -> None:
     """A mistake of the caller."""
     with pytest.raises(ValueError, match="frames a second"):
         Recipe(rate=rate)
+    with pytest.raises(ValueError, match="257 bits"):
+        Recipe(distinct_bits=257)
     with pytest.raises(ValueError, match="digests come anyway"):
         Recipe(algorithms=(Algorithm.SHA256,))
 
