@@ -145,7 +145,7 @@ def _facts(path: Path) -> _Facts:
         spans = [
             (p.pts * base, (p.duration or 0) * base)
             for p in container.demux(stream)
-            if p.pts is not None
+            if p.pts is not None and not p.is_discard
         ]
         rate = min(MAX_RATE, float(stream.average_rate or 25))
         first = min(start for start, _ in spans)

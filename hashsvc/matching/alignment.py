@@ -13,6 +13,7 @@ choosing among frames that look alike. What the chain is worth is judged by that
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,6 +143,7 @@ class Alignment:
         self._pairs = np.empty((0, chaining.PAIRS, 2), np.int64)
         self._score = np.empty((0, chaining.PAIRS))
         self._before = np.empty((0, chaining.PAIRS, 2), np.int64)
+        self._anchors = np.empty((0, chaining.PAIRS, 4), np.int64)
 
     def add(self, times_s: Times, looks: Words) -> None:
         """Compare more moments of the upload.
@@ -160,10 +162,9 @@ class Alignment:
         self._times = np.concatenate((self._times, times_s))[order]
         self._looks = np.concatenate((self._looks, looks))[order]
         self._pairs = np.concatenate((self._pairs, pairs))[order]
-        self._score = np.resize(self._score, (len(order), chaining.PAIRS))
-        before = np.empty((len(order), chaining.PAIRS, 2), np.int64)
-        before[:first] = self._before[:first]
-        self._before = before
+        self._score = _longer(self._score, first, len(order))
+        self._before = _longer(self._before, first, len(order))
+        self._anchors = _longer(self._anchors, first, len(order))
         chaining.link(
             self._times,
             self._pairs,
@@ -173,6 +174,7 @@ class Alignment:
             _COSTS,
             self._score,
             self._before,
+            self._anchors,
         )
 
     def _worth_keeping(
@@ -276,6 +278,13 @@ def _mean_distance(here: Numbers, row: Numbers) -> float:
     least = np.full(len(rows), _MISSED_BITS, np.int64)
     np.minimum.at(least, where, bits)
     return float(least.mean())
+
+
+def _longer(rows: NDArray[Any], kept: int, count: int) -> NDArray[Any]:
+    """The first rows, with room for more behind them."""
+    longer = np.empty((count, *rows.shape[1:]), rows.dtype)
+    longer[:kept] = rows[:kept]
+    return longer
 
 
 def words(codes: NDArray[np.uint8]) -> Words:

@@ -171,9 +171,16 @@ class Judge:
         self, query: Query, watch: Watch, *, is_last: bool
     ) -> Iterator[tuple[KnownEntry, Match | None, Candidate]]:
         near = watch.candidates
-        ranked = sorted(near, key=lambda i: (near[i].hits[0].rank[0], -len(near[i].moments_ms)))
-        for entry_id, known in self._entries(ranked):
+        ranked = sorted(near, key=lambda i: (near[i].hits[0].rank[0], -len(near[i].ordinals)))
+        # While the video comes in what was read once will do; at the end it is read anew.
+        unread = [entry_id for entry_id in ranked if is_last or near[entry_id].entry is None]
+        read = dict(self._entries(unread))
+        for entry_id in ranked:
             candidate = near[entry_id]
+            known = read.get(entry_id) if is_last else read.get(entry_id, candidate.entry)
+            if known is None:
+                continue
+            candidate.entry = known
             if candidate.known is None and known.entry.media_type is MediaType.VIDEO:
                 candidate.known = self._known(entry_id)
             watch.align(candidate, is_last=is_last)

@@ -1,9 +1,9 @@
 """Openings and endings that several known videos share: footage, but of none of them in particular.
 
 Producers put the same few seconds in front of all they make, and others quote them. Where all that
-matches of two known videos is the same part of the upload, at the very start or end of both, and
-the two have little else in common, neither is what was uploaded. Shared footage from their middle
-stays a match: that is what compilations are made of.
+matches of a known video is at its very start or end, and another known video has the same at its
+own, and the two have little else in common, it is not what was uploaded. Shared footage from their
+middle stays a match: that is what compilations are made of.
 """
 
 from collections.abc import Sequence
@@ -22,30 +22,34 @@ _SAME_SHARE = 0.5
 
 def shared_openings(candidates: Sequence[Candidate], rules: Rules) -> set[int]:
     """Which of the candidates, by place, have nothing in the upload but a shared opening."""
-    edges = [place for place, candidate in enumerate(candidates) if _is_edge(candidate)]
+    matching = [
+        (place, candidate, candidate.known)
+        for place, candidate in enumerate(candidates)
+        if candidate.segments and candidate.known is not None
+    ]
     shared: set[int] = set()
-    for number, place in enumerate(edges):
-        for other in edges[number + 1 :]:
-            one, two = candidates[place], candidates[other]
-            if {place, other} <= shared or not _overlap(one.segments, two.segments):
-                continue
-            assert one.known is not None
-            assert two.known is not None
-            if not _are_alike(one.known, two.known, rules):
-                shared |= {place, other}
+    for place, one, known in matching:
+        if not all(_is_at_edge(segment, known, is_within=True) for segment in one.segments):
+            continue
+        for other, two, other_known in matching:
+            quoted = [s for s in two.segments if _is_at_edge(s, other_known, is_within=False)]
+            if (
+                other != place
+                and _overlap(one.segments, quoted)
+                and not _are_alike(known, other_known, rules)
+            ):
+                shared.add(place)
+                break
     return shared
 
 
-def _is_edge(candidate: Candidate) -> bool:
-    """Whether all that matches of a known video is at its start or at its end."""
-    if candidate.known is None or not candidate.segments:
-        return False
-    first_s, last_s = candidate.known.times_s[[0, -1]].tolist()
-    edge_s = min(EDGE_S, candidate.known.length_s / 2)
-    return all(
-        segment.known_end_s <= first_s + edge_s or segment.known_start_s >= last_s - edge_s
-        for segment in candidate.segments
-    )
+def _is_at_edge(segment: Segment, known: Known, *, is_within: bool) -> bool:
+    """Whether a segment is, or begins or ends, in the opening or ending of a known video."""
+    first_s, last_s = float(known.times_s[0]), float(known.times_s[-1])
+    edge_s = min(EDGE_S, known.length_s / 2)
+    if is_within:
+        return segment.known_end_s <= first_s + edge_s or segment.known_start_s >= last_s - edge_s
+    return segment.known_start_s <= first_s + edge_s or segment.known_end_s >= last_s - edge_s
 
 
 def _overlap(some: Sequence[Segment], others: Sequence[Segment]) -> bool:

@@ -11,10 +11,10 @@ from hashsvc.matching.alignment import Alignment, Known, Rules, Segment
 from hashsvc.matching.query import Hit, HitsByEntry
 from hashsvc.media.pdq import FORMS
 from hashsvc.media.scan import Span
-from hashsvc.model import ORIGINAL, Algorithm, Fingerprint
+from hashsvc.model import ORIGINAL, Algorithm, Fingerprint, KnownEntry
 
 MOST_CANDIDATES = 64
-"""Entries that one upload is looked at beside at once: those that most of its frames are near."""
+"""Entries that one upload is looked at beside at once: those of which most frames are near it."""
 
 MOST_HITS = 100
 """Hits kept of each, the best ones."""
@@ -29,16 +29,18 @@ _STANDS_MS = 1000
 class Candidate:
     """An entry that frames of the upload, or its digests, came near.
 
-    `hits` are the best ones. `moments_ms` are the frames that were near, `seconds` those of them
-    that were near enough to speak for themselves, in whole seconds. `known` are the entry's frames,
-    where it is a video. `segments` are evidence, in the order of the upload.
+    `hits` are the best ones. `ordinals` are the entry's frames that were near, `seconds` the
+    upload's, in whole seconds, that were near enough to speak for themselves. `entry` is what was
+    read of it last, `known` its frames, where it is a video. `segments` are evidence, in the order
+    of the upload.
     """
 
     hits: list[Hit] = field(default_factory=list)
-    moments_ms: set[int] = field(default_factory=set)
+    ordinals: set[int] = field(default_factory=set)
     seconds: set[int] = field(default_factory=set)
     forms: set[str] = field(default_factory=set)
     latest_ms: int = -1
+    entry: KnownEntry | None = None
     known: Known | None = None
     alignments: dict[str, Alignment] = field(default_factory=dict)
     fed: dict[str, int] = field(default_factory=dict)
@@ -120,7 +122,8 @@ class Watch:
             if candidate is not None and candidate.known is not None and not candidate.is_certain:
                 spans += [Span(max(0, ms - _BEFORE_MS), ms + _AFTER_MS) for ms in times]
         for candidate in self.candidates.values():
-            if candidate.closed_ms < candidate.end_ms < self._newest_ms:
+            is_over = candidate.latest_ms < self._newest_ms
+            if is_over and candidate.closed_ms < candidate.end_ms < self._newest_ms:
                 candidate.closed_ms = candidate.end_ms
                 spans.append(Span(candidate.end_ms, self._newest_ms))
         self._new_seeds.clear()
@@ -136,7 +139,7 @@ class Watch:
         for hit in hits:
             if hit.fingerprint.algorithm is Algorithm.PDQ:
                 time_ms = _time_ms(hit.fingerprint)
-                candidate.moments_ms.add(time_ms)
+                candidate.ordinals.add(hit.ordinal)
                 candidate.latest_ms = max(candidate.latest_ms, time_ms)
                 candidate.forms.add(look_and_form(hit.fingerprint.variant)[1])
                 if hit.distance <= self._radius:
@@ -152,13 +155,12 @@ class Watch:
         }
         if not uncertain:
             return False
-        weakest = min(
-            uncertain, key=lambda i: (len(uncertain[i].moments_ms), uncertain[i].latest_ms)
-        )
+        weakest = min(uncertain, key=lambda i: (len(uncertain[i].ordinals), uncertain[i].latest_ms))
         is_digest = any(hit.fingerprint.algorithm.is_digest for hit in hits)
         is_old = self.seen_ms - uncertain[weakest].latest_ms > _IDLE_MS
-        moments = {hit.fingerprint.time_ms for hit in hits}
-        if is_digest or is_old or len(uncertain[weakest].moments_ms) < len(moments):
+        # Of a still however many frames are near one.
+        ordinals = {hit.ordinal for hit in hits}
+        if is_digest or is_old or len(uncertain[weakest].ordinals) < len(ordinals):
             del self.candidates[weakest]
             return True
         return False

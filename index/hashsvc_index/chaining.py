@@ -32,6 +32,7 @@ LOOKS = 2
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _FEWEST_ELSEWHERE = 4
+_ANCHOR_S = 3.0
 
 
 def _compiled(signature: str = "") -> Callable[[_Function], _Function]:
@@ -136,7 +137,7 @@ def nearest(looks: Any, codes: Any, times: Any, reach: int, apart: float) -> Any
 
 
 @_compiled(
-    "void float64(1) int64(3) float64(1) float64(1) int64 float64(1) out_float64(2) out_int64(3)"
+    "void float64(1) int64(3) float64(1) float64(1) int64 float64(1) out_float64(2) out_int64(3) out_int64(3)"
 )
 def link(
     moments: Any,
@@ -147,12 +148,14 @@ def link(
     costs: Any,
     score: Any,
     before: Any,
+    anchors: Any,
 ) -> None:
     """Find the best chain that ends at each pair, for the moments from `first` on.
 
     A code stands for what is shown from its time `until` another. A pair follows one of an earlier
     moment if between them the second sequence may have moved on as far as the first, give or take
-    the pace. A chain earns 1 - bits / reach a pair, and pays for moments that it skips.
+    the pace; and the same since some seconds before, since slack would add up from pair to pair. A
+    chain earns 1 - bits / reach a pair, and pays for moments that it skips.
 
     Args:
         moments: float64 (n,), ascending, in seconds.
@@ -164,6 +167,7 @@ def link(
             than so much a second; the cost of each second by which the two sides drift apart.
         score: float64 (n, PAIRS), filled from `first` on.
         before: int64 (n, PAIRS, 2), filled likewise: moment and pair before, or -1.
+        anchors: int64 (n, PAIRS, 4), filled likewise: moment and row of two pairs further back.
     """
     reach, slack, pace, bridge = costs[0], costs[1], costs[2], costs[3]
     back, skip, skip_second, drifting = costs[4], costs[5], costs[6], costs[7]
@@ -188,6 +192,12 @@ def link(
                         continue
                     if until[row] - times[past] + slack < (1 - pace) * passed:
                         continue
+                    since = moments[moment] - moments[anchors[earlier, other, 0]]
+                    anchor = anchors[earlier, other, 1]
+                    if times[row] - until[anchor] - slack > (1 + pace) * since:
+                        continue
+                    if until[row] - times[anchor] + slack < (1 - pace) * since:
+                        continue
                     drift = abs(times[row] - times[past] - passed)
                     total = score[earlier, other] - cost - drifting * drift
                     if total > best:
@@ -195,6 +205,16 @@ def link(
                         before[moment, pair, 0] = earlier
                         before[moment, pair, 1] = other
             score[moment, pair] = best + 1 - pairs[moment, pair, 1] / reach
+            anchors[moment, pair, 0] = anchors[moment, pair, 2] = moment
+            anchors[moment, pair, 1] = anchors[moment, pair, 3] = row
+            earlier, other = before[moment, pair, 0], before[moment, pair, 1]
+            if earlier >= 0:
+                middle = anchors[earlier, other, 2]
+                if moments[moment] - moments[middle] < _ANCHOR_S:
+                    anchors[moment, pair] = anchors[earlier, other]
+                else:
+                    anchors[moment, pair, 0] = middle
+                    anchors[moment, pair, 1] = anchors[earlier, other, 3]
 
 
 @_compiled("out_int64(2) uint64(3) float64(1) uint64(2) float64(1) float64(1) float64 float64")

@@ -76,7 +76,8 @@ def linked(
     """Scores and predecessors, from arrays full of rubbish."""
     score = np.full((len(moments), chaining.PAIRS), 1e9)
     before = np.full((len(moments), chaining.PAIRS, 2), 12345, np.int64)
-    chaining.link(moments, pairs, times, until, 0, COSTS, score, before)
+    anchors = np.full((len(moments), chaining.PAIRS, 4), 12345, np.int64)
+    chaining.link(moments, pairs, times, until, 0, COSTS, score, before, anchors)
     return score, before
 
 
@@ -122,6 +123,17 @@ def test_a_copy_is_one_chain() -> None:
     assert score.max() == score[39].max()
 
 
+def test_a_frozen_frame_ends_a_chain() -> None:
+    """A frame stands for a second at most, however often it is seen again."""
+    known = codes(40, seed=3)
+    times = np.arange(40) / 4
+    upload = known[np.minimum(np.arange(80), 39)]
+    moments = np.arange(80) / 4
+    pairs = chaining.nearest(looks(upload), known, times, REACH, APART)
+    score, _ = linked(moments, pairs, times, times + 0.25)
+    assert score.max(axis=1).argmax() < 45
+
+
 def test_along_a_line_the_place_and_the_rest_are_told_apart() -> None:
     """The bits to the frame there, its row, and the median of those to all that is elsewhere."""
     known = codes(30, seed=5)
@@ -147,7 +159,8 @@ pairs = chaining.nearest(looks, known, times, 64, 0.2)
 score = np.empty((6, chaining.PAIRS))
 before = np.empty((6, chaining.PAIRS, 2), np.int64)
 costs = np.array([64, 0.3, 0.1, 12.0, 96, 0.2, 0.5, 0.05])
-chaining.link(times[:6], pairs, times, times + 1, 0, costs, score, before)
+anchors = np.empty((6, chaining.PAIRS, 4), np.int64)
+chaining.link(times[:6], pairs, times, times + 1, 0, costs, score, before, anchors)
 found = chaining.along(looks, times[3:9], known, times, times + 1, 0.15, 2.0)
 print(json.dumps([x.tolist() for x in (pairs, score, before, found)]))
 """

@@ -1,6 +1,5 @@
 """The matcher: which evidence makes a match, and when there is no trustworthy "no"."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -9,12 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hashsvc.config import Limits, Matching, Policy, PolicyRule
-from hashsvc.lists.indexer import Indexer
-from hashsvc.lists.ledger import Ledger
-from hashsvc.lists.logs import ListKeys, SignedLogs
-from hashsvc.lists.readers import Readers
-from hashsvc.matching.matcher import Matcher
+from hashsvc.config import Policy, PolicyRule
 from hashsvc.matching.query import Query
 from hashsvc.model import (
     Action,
@@ -22,91 +16,15 @@ from hashsvc.model import (
     Basis,
     EntryDraft,
     Fingerprint,
-    ListKind,
     MediaType,
     OpinionCounts,
     OpinionKind,
     Outcome,
     Severity,
     UndeterminedReason,
-    Verdict,
 )
-from hashsvc.store.store import Store
 from tests.harness import NOW, PROPAGANDA, flip, pdq_draft
-
-PDQ = bytes.fromhex("0c301eb1b9606a686987ff696b870c719964af60f769e04efe6df387483a0cb1")
-PHASH = bytes.fromhex("c4c62e705bb94b17")
-SHA256 = bytes(range(32))
-
-
-class Desk:
-    """A matcher with a ledger to fill its lists."""
-
-    def __init__(self, folder: Path, policy: Policy | None = None) -> None:
-        self.store = Store(f"sqlite:///{folder / 'desk.db'}")
-        self.indexer = Indexer(self.store, folder / "index", min_pdq_quality=50)
-        self.now = NOW
-        self.ledger = Ledger(
-            self.store,
-            limits=Limits(),
-            min_pdq_quality=50,
-            logs=SignedLogs(ListKeys(folder / "keys")),
-            readers=Readers(),
-            follow=self.indexer.follow,
-            now=lambda: self.now,
-        )
-        self.matcher = Matcher(
-            self.store,
-            self.indexer,
-            matching=Matching(),
-            policy=policy or Policy(),
-            limits=Limits(max_matches=3),
-            now=lambda: self.now,
-        )
-        self._requests = 0
-
-    def add(self, list_name: str, *drafts: EntryDraft) -> list[str]:
-        """Add entries to a list, made if it is new; lists of partner `press` hold exemptions."""
-        self._requests += 1
-        if self.store.get_list(list_name) is None:
-            kind = ListKind.EXEMPTION if list_name.startswith("press/") else ListKind.KNOWN
-            self.ledger.create_list(list_name, kind, "", request_id=f"list {list_name}")
-        added, _ = self.ledger.add_entries(
-            list_name, drafts, request_id=f"request {self._requests}"
-        )
-        return [entry.name for entry in added]
-
-    def check(self, *fingerprints: Fingerprint, media_type: MediaType = MediaType.IMAGE) -> Verdict:
-        """Check one upload."""
-        return self.matcher.check([Query(media_type, fingerprints)])[0]
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    """A desk without entries."""
-    made = Desk(tmp_path)
-    yield made
-    made.store.close()
-
-
-def pdq(value: bytes, quality: int | None = 100, time_ms: int | None = None) -> Fingerprint:
-    """Return a PDQ fingerprint."""
-    return Fingerprint(Algorithm.PDQ, value, quality=quality, time_ms=time_ms)
-
-
-def clip(values: Sequence[bytes]) -> tuple[Fingerprint, ...]:
-    """Return one frame a second."""
-    return tuple(pdq(value, time_ms=1000 * i) for i, value in enumerate(values))
-
-
-def video(values: Sequence[bytes]) -> EntryDraft:
-    """Return a known video of these frames."""
-    return EntryDraft(MediaType.VIDEO, clip(values), PROPAGANDA)
-
-
-def frames(count: int, first: int = 0) -> list[bytes]:
-    """Return frames that are far from one another."""
-    return [pdq_draft(first + i).fingerprints[0].value for i in range(count)]
+from tests.matching.desk import PDQ, PHASH, SHA256, Desk, clip, frames, pdq, video
 
 
 @pytest.mark.parametrize("distance", [0, 1, 16, 30, 31])
