@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 
 from hashsvc.errors import MediaUnreadable
 from hashsvc.media.formats import Format
-from hashsvc.media.frame import Frame, frame_of
+from hashsvc.media.frame import Frame, Turns, frame_of
 from hashsvc.media.limits import Limits, out_of_memory
 from hashsvc.media.source import PIECE_BYTES, Tap, Upload, is_cut_short
 from hashsvc.model import Decoding
@@ -61,6 +61,7 @@ class Reader:
         self._stream = stream
         self._tap = tap
         self._limits = limits
+        self._turns = Turns()
         self._trusts_times = form.is_iso
         self._base_ms = float(stream.time_base or 0) * 1000
         self._zero = stream.start_time
@@ -148,7 +149,7 @@ class Reader:
         Raises MediaTooLarge for a frame larger than allowed.
         """
         try:
-            return frame_of(decoded, time_ms, decoding, self._limits)
+            return frame_of(decoded, time_ms, decoding, self._limits, self._turns)
         except (av.error.FFmpegError, ValueError) as error:
             _pass_on_memory(error, self._limits)
             self._faults += 1

@@ -50,14 +50,34 @@ class Frame:
         return self.luma.shape[1], self.luma.shape[0]
 
 
-def frame_of(decoded: VideoFrame, time_ms: int, decoding: Decoding, limits: Limits) -> Frame:
+class Turns:
+    """How the frames of one video are set upright.
+
+    Looked up once for each angle: a frame and PyAV's list of its side data hold each other, and
+    the garbage collector, which does not know how large frames are, undoes that much too late.
+    """
+
+    def __init__(self) -> None:
+        self._by_angle: dict[int, _Turn] = {}
+
+    def of(self, decoded: VideoFrame) -> "_Turn":
+        """What the display matrix of this frame asks for."""
+        angle = decoded.rotation
+        if angle not in self._by_angle:
+            self._by_angle[angle] = _turn(decoded)
+        return self._by_angle[angle]
+
+
+def frame_of(
+    decoded: VideoFrame, time_ms: int, decoding: Decoding, limits: Limits, turns: Turns
+) -> Frame:
     """The pixels of a frame as decoded.
 
     Raises MediaTooLarge for one that is larger than allowed, and FFmpeg's own errors for one that
     cannot be converted.
     """
     limits.check_size(decoded.width, decoded.height)
-    turn = _turn(decoded)
+    turn = turns.of(decoded)
     luma, is_limited = _luma(decoded)
     upright = turn.apply(luma)
     if decoding is Decoding.FAST:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from hashsvc.media import Limits
 from hashsvc.media.process import worker_command
 
+_LIMIT_S = 60.0
 _AROUND = """
 import io, json, os, resource, signal
 from hashsvc.errors import MediaError
@@ -41,12 +43,12 @@ def puppet(acts: str, limits: Limits | None = None, *, warm: bool = False) -> Se
     return (sys.executable, "-P", "-c", _AROUND.format(acts=acts, warm=warm), text, "paths")
 
 
-async def until(happened: Callable[[], object]) -> None:
-    """Let the event loop turn until something is so; the test's timeout ends a wait for ever."""
-    while True:
-        if happened():
-            return
-        await asyncio.sleep(0)
+async def until(holds: Callable[[], object]) -> None:
+    """Ask until something holds; far beyond what is expected, give up."""
+    end = time.monotonic() + _LIMIT_S
+    while not holds():
+        assert time.monotonic() < end, "it never came to hold"
+        await asyncio.sleep(0.001)
 
 
 def is_there(pid: int) -> bool:

@@ -1,14 +1,17 @@
 """Videos that are decoded by a worker while they come in."""
 
 import asyncio
+import gc
 import hashlib
+import io
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import pytest
+from av.video.frame import VideoFrame
 
 from hashsvc.errors import MediaUnreadable
-from hashsvc.media import FOR_CHECKS, DecoderPool, Limits, Recipe
+from hashsvc.media import FOR_CHECKS, DecoderPool, Limits, Recipe, fingerprint
 from hashsvc.media.scan import Seen, Span
 from hashsvc.model import UndeterminedReason
 from tests.media.making import frames_of, look, movie
@@ -150,6 +153,24 @@ async def test_a_long_video_holds_bounded_memory(make: Make) -> None:
         found = await pool.fingerprint(chunks())
         assert peak_bytes(pool) - before < 16 * 1024 * 1024
     assert len(frames_of(found)) > len(frames_of(look(data)))
+
+
+def test_frames_are_let_go_at_once(make: Make) -> None:
+    """None waits for the garbage collector, which does not know how large they are."""
+    alive: list[int] = []
+
+    def judge(seen: Seen) -> Sequence[Span]:
+        alive.append(sum(isinstance(one, VideoFrame) for one in gc.get_objects()))
+        return [Span(0, 2**40)]
+
+    gc.collect()
+    gc.disable()
+    try:
+        fingerprint(io.BytesIO(make("ts")), recipe=FOR_CHECKS, judge=judge)
+    finally:
+        gc.enable()
+    assert len(alive) > 5
+    assert max(alive) <= 4
 
 
 def peak_bytes(pool: DecoderPool) -> int:

@@ -293,7 +293,8 @@ def look(source, limits, recipe, judge):
     async with DecoderPool(1, command=puppet(acts)) as pool:
         with pytest.raises(MediaError) as answer:
             await pool.fingerprint(chunks())
-    assert most <= 2
+    # The one under way, and those that a thread that digested them has not let go of yet.
+    assert most <= 4
     assert int(str(answer.value)) < 8 * MIB
 
 
