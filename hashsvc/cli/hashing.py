@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -26,9 +27,15 @@ from hashsvc.model import (
 def hash_files(
     paths: Annotated[list[Path], typer.Argument(help="Files and folders.", show_default=False)],
     rate: Annotated[
-        float,
-        typer.Option(min=0.1, max=60, help="Frames a second of videos: 1 for lists, 8 to check."),
-    ] = FOR_LISTS.rate,
+        float | None,
+        typer.Option(
+            min=0.1,
+            max=60,
+            show_default=False,
+            help="Every so many frames a second of videos; default as for lists, which is up to "
+            f"{FOR_LISTS.rate:g} that differ, or 1 as vPDQ.",
+        ),
+    ] = None,
     algorithm: Annotated[
         list[Algorithm] | None,
         typer.Option(help="Perceptual hash of pictures. Repeatable; default pdq and phash."),
@@ -50,11 +57,12 @@ def hash_files(
     if [as_json, as_vpdq, as_vpdq_json].count(True) > 1:
         raise typer.BadParameter("say one of --json, --vpdq and --vpdq-json")
     wanted = files.walk(paths)
-    if (as_vpdq or as_vpdq_json) and len(wanted) != 1:
+    is_vpdq = as_vpdq or as_vpdq_json
+    if is_vpdq and len(wanted) != 1:
         raise typer.BadParameter("a vPDQ file is of one video: name one file")
     try:
-        recipe = Recipe(
-            rate=rate,
+        recipe = replace(
+            FOR_LISTS if rate is None and not is_vpdq else Recipe(rate=rate or 1.0),
             decoding=Decoding.FAST if fast else Decoding.EXACT,
             algorithms=tuple(dict.fromkeys(algorithm or FOR_LISTS.algorithms)),
             dihedral=dihedral,
@@ -63,7 +71,7 @@ def hash_files(
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     show = _print_json if as_json else _print
-    if as_vpdq or as_vpdq_json:
+    if is_vpdq:
         show = partial(_print_vpdq, vpdq.to_json if as_vpdq_json else vpdq.to_text)
     failed = asyncio.run(_hash(wanted, recipe, show, as_json=as_json))
     raise typer.Exit(output.ERROR if failed else output.CLEAN)

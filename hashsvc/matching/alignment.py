@@ -28,7 +28,7 @@ _PACE = 0.1
 _BRIDGE_S = 12.0
 # Reach, slack, change of pace, bridge in seconds and moments; cost of a moment skipped, the most a
 # second, and that of a second by which the two sides drift apart.
-_COSTS = np.array([REACH, _SLACK_S, _PACE, _BRIDGE_S, 24, 0.2, 0.5, 0.05])
+_COSTS = np.array([REACH, _SLACK_S, _PACE, _BRIDGE_S, 96, 0.2, 0.5, 0.05])
 
 _LINE_SLACK_S = 0.15
 _LOCAL_S = 2.5

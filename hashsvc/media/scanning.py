@@ -42,7 +42,7 @@ class Scan:
         self._last: tuple[int, int] | None = None
         self._news = 0
         self._pending: list[Fingerprint] = []
-        self._spans: list[Span] = []
+        self._spans: set[Span] = set()
         self.news_ms = 0
         self.size = (0, 0)
         self.found: list[Fingerprint] = []
@@ -108,7 +108,7 @@ class Scan:
         if asked is None:
             self.is_stopped = True
             raise Stopped
-        self._spans += asked
+        self._spans.update(asked)
 
     def is_asked(self, first_ms: int, last_ms: int) -> bool:
         """Whether a closer look at a part of what lies between two times was asked for."""
@@ -116,7 +116,7 @@ class Scan:
 
     def forget(self, before_ms: int) -> None:
         """Drop what was asked for of a time that is not held any more."""
-        self._spans = [span for span in self._spans if span.last_ms > before_ms]
+        self._spans = {span for span in self._spans if span.last_ms > before_ms}
 
 
 def scan_frames(frames: Iterable[Frame], scan: Scan) -> None:

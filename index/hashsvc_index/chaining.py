@@ -168,8 +168,8 @@ def link(
     reach, slack, pace, bridge = costs[0], costs[1], costs[2], costs[3]
     back, skip, skip_second, drifting = costs[4], costs[5], costs[6], costs[7]
     for moment in range(first, len(moments)):
-        before[moment] = -1
-        score[moment] = 0.0
+        score[moment, :] = 0.0
+        before[moment, :, :] = -1
         for pair in range(PAIRS):
             row = pairs[moment, pair, 0]
             if row < 0:

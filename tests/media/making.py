@@ -74,6 +74,21 @@ def film(
     return path.read_bytes()
 
 
+def repeated(path: Path, pixels: NDArray[np.uint8], count: int, *, rate: int) -> bytes:
+    """The bytes of an AVI that shows one RGB frame over and over; it is encoded once."""
+    with av.open(str(path), "w") as clip:
+        stream = _stream(clip, "mjpeg", rate, pixels, {})
+        frame = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format="yuvj420p")
+        encoded = bytes([*stream.encode(frame), *stream.encode()][0])
+        for index in range(count):
+            packet = av.Packet(encoded)
+            packet.stream, packet.time_base = stream, Fraction(1, rate)
+            packet.pts = packet.dts = index
+            packet.is_keyframe = True
+            clip.mux(packet)
+    return path.read_bytes()
+
+
 def _stream(
     clip: OutputContainer, codec: str, rate: int, first: NDArray[np.uint8], options: dict[str, str]
 ) -> VideoStream:

@@ -11,8 +11,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hashsvc.media import FOR_CHECKS, FOR_LISTS, Limits, Recipe, fingerprint
+from hashsvc.media.container import opened
 from hashsvc.media.decode import look
+from hashsvc.media.formats import Format
+from hashsvc.media.groups import KeyFrames
 from hashsvc.media.scan import Seen, Span
+from hashsvc.media.scanning import Scan
 from hashsvc.model import ORIGINAL, Fingerprint, MediaFingerprints, UndeterminedReason
 from tests.media.making import Pipe, distance, film, movie, photo, saved, scene
 
@@ -175,6 +179,25 @@ def test_a_group_that_cannot_be_held_is_decoded_as_it_comes(one_group: bytes) ->
     found = by_keys(one_group, judge, limits=Limits(max_held_bytes=len(one_group) // 10))
     assert len(times(found)) == 60
     assert judge.heard[1].through_ms < 4000
+
+
+def test_no_more_is_held_than_allowed(clip: bytes) -> None:
+    """Packets and spans of what has passed are dropped."""
+    limits = Limits(max_held_bytes=len(clip) // 5)
+    to_come = Span(900_000, 900_001)
+    scan = Scan(limits, KEYS, lambda seen: [Span(seen.through_ms, seen.through_ms + 1), to_come])
+    most = 0
+    with opened(io.BytesIO(clip), Format.MKV, limits) as reader:
+        looks = KeyFrames(reader, scan, limits, KEYS)
+        for packet in reader.packets():
+            looks.take(packet)
+            groups = [group for group in (looks._before, looks._now) if group is not None]
+            held = sum(packet.size for group in groups for packet in group.packets)
+            assert held <= limits.max_held_bytes + packet.size
+            most = max(most, held)
+    assert most > limits.max_held_bytes / 2
+    assert len(scan._spans) <= 6
+    assert to_come in scan._spans
 
 
 @pytest.mark.parametrize("decoy", ["black", "always the same"])

@@ -108,11 +108,23 @@ class Broken(Pipe):
         return super().read(size)
 
 
+class Failing(io.BytesIO):
+    """A file on a disk that fails after some bytes."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """The bytes asked for, or an error."""
+        if self.tell() > 20_000:
+            raise ConnectionResetError("the network drive went away")
+        return super().read(size)
+
+
+@pytest.mark.parametrize("kind", [Broken, Failing])
 @pytest.mark.parametrize("suffix", ["ts", "mp4"])
-def test_errors_of_reading_are_passed_on(tmp_path: Path, suffix: str) -> None:
+def test_errors_of_reading_are_passed_on(
+    tmp_path: Path, suffix: str, kind: type[io.BytesIO]
+) -> None:
     """What was lost on the way is not a fault of the file."""
-    source = Broken(movie(tmp_path / f"clip.{suffix}", "libx264", seconds=9, size=(320, 240)))
-    source.piece_bytes = 4096
+    source = kind(movie(tmp_path / f"clip.{suffix}", "libx264", seconds=9, size=(320, 240)))
     with pytest.raises(ConnectionResetError):
         look(source, Limits(), KEYS, says_nothing)
 

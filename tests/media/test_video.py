@@ -3,6 +3,7 @@
 import hashlib
 import io
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +12,17 @@ from PIL import Image
 
 from hashsvc.errors import MediaTooLarge, MediaUnreadable
 from hashsvc.media import Limits, Recipe, fingerprint, fingerprint_file
-from hashsvc.model import Algorithm, MediaFingerprints, MediaType, UndeterminedReason
+from hashsvc.model import Algorithm, Decoding, MediaFingerprints, MediaType, UndeterminedReason
 from tests.media.making import (
     audio_only_mp4,
     box,
     distance,
+    film,
     frames_of,
     look,
     movie,
     pdq_of,
+    repeated,
     rotated,
     saved,
     scene,
@@ -121,6 +124,20 @@ def _with_stts(data: bytes, content: bytes) -> bytes:
         size = int.from_bytes(data[where : where + 4], "big") + len(new) - old
         grown[where : where + 4] = size.to_bytes(4, "big")
     return bytes(grown)
+
+
+def test_frames_that_show_the_same_are_left_out(tmp_path: Path) -> None:
+    """Until a second has passed, or something else is shown; all forms of a frame go together."""
+    still_ms, moving_ms = 3000, 1500
+    count = (still_ms + moving_ms) // 100
+    shown = [scene(0 if n < still_ms // 100 else n) for n in range(count)]
+    data = film(tmp_path / "clip.avi", "mjpeg", shown)
+    recipe = Recipe(rate=4.0, distinct_bits=6, mirrored=True)
+    frames = frames_of(look(data, recipe))
+    moving = [3000, 3300, 3500, 3800, 4000, 4300]
+    assert [f.time_ms for f in frames if f.variant == "original"] == [0, 1000, 2000, *moving]
+    assert len(frames) == 2 * 9
+    assert len(frames_of(look(data, replace(recipe, distinct_bits=0)))) == 2 * 18
 
 
 @pytest.mark.parametrize(("matrix", "turn"), [(UNITY, 0), (HALF_TURN, 2), (QUARTER_TURN, 3)])
@@ -269,3 +286,67 @@ def _vpdq(path: Path) -> dict[int, tuple[int, str]]:
     """Quality and hash by time in milliseconds."""
     rows = (line.split(",") for line in path.read_text().split())
     return {round(float(at) * 1000): (int(quality), value) for _, quality, value, at in rows}
+
+
+def test_a_size_that_changes_in_the_middle(tmp_path: Path) -> None:
+    """Each frame is hashed as it is; one that grows past the limits is refused."""
+    small = movie(tmp_path / "small.ts", "libx264", seconds=2)
+    large = movie(tmp_path / "large.ts", "libx264", seconds=2, size=(320, 240))
+    found = each_second(small + large)
+    assert (found.width, found.height) == (160, 120)
+    assert len(frames_of(found)) == 4
+    assert distance(frames_of(found)[2].value, still(0)) <= 24
+    with pytest.raises(MediaTooLarge, match="max_pixels"):
+        fingerprint(io.BytesIO(small + large), Limits(max_pixels=160 * 120), Recipe())
+
+
+def test_ten_thousand_tiny_frames(tmp_path: Path) -> None:
+    """At a thousand a second they are ten seconds; the limit of frames holds for them too."""
+    data = repeated(tmp_path / "clip.avi", scene(0, (16, 16)), 10_000, rate=1000)
+    found = each_second(data)
+    assert (len(frames_of(found)), found.duration_ms) == (10, 10_000)
+    with pytest.raises(MediaTooLarge, match="max_decoded_frames"):
+        fingerprint(io.BytesIO(data), Limits(max_decoded_frames=9_999), Recipe())
+
+
+def test_an_absurd_duration_is_refused(tmp_path: Path) -> None:
+    """Also where only the times of frames tell of it."""
+    data = film(tmp_path / "clip.mkv", "mjpeg", [scene(0), scene(1)], rate=1, at=[0, 20_000])
+    with pytest.raises(MediaTooLarge, match="max_duration_s"):
+        look(data)
+
+
+@pytest.mark.parametrize("codec", ["libx265", "libvpx-vp9", "mpeg2video"])
+def test_other_codecs(tmp_path: Path, codec: str) -> None:
+    """What people's devices and sites write."""
+    options = {"x265-params": "log-level=none"} if codec == "libx265" else {}
+    name = "clip.ts" if codec == "mpeg2video" else "clip.mkv"
+    data = movie(tmp_path / name, codec, rate=25, options=options)
+    assert [f.time_ms for f in frames_of(each_second(data))] == [0, 1000, 2000]
+    fast = frames_of(look(data, Recipe(decoding=Decoding.FAST)))
+    for second, frame in enumerate(fast):
+        assert distance(frame.value, still(second)) <= 24
+
+
+def test_luma_gives_what_rgb_gives(shared_media: Path) -> None:
+    """Without making colours, within a few bits of the exact values, whatever the file's matrix."""
+    bits = []
+    for name in ("nasa_13013_180p.mp4", "bbb_opening_2s_720p.mp4", "flower_540p.webm"):
+        path = shared_media / "videos" / name
+        exact, fast = (
+            frames_of(fingerprint_file(path, recipe=Recipe(rate=2.0, decoding=how)))
+            for how in (Decoding.EXACT, Decoding.FAST)
+        )
+        assert {f.decoding for f in fast} == {Decoding.FAST}
+        assert (
+            max(abs((a.quality or 0) - (b.quality or 0)) for a, b in zip(exact, fast, strict=True))
+            <= 1
+        )
+        bits += [
+            distance(a.value, b.value)
+            for a, b in zip(exact, fast, strict=True)
+            if (a.quality or 0) >= 50
+        ]
+    assert len(bits) > 20
+    assert np.median(bits) <= 2
+    assert max(bits) <= 8

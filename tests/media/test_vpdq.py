@@ -323,9 +323,13 @@ def test_our_hashes_are_the_published_ones(
         if min(one.quality or 0, other.quality or 0) >= vpdq.QUALITY
     ]
     assert max(good) <= vpdq.DISTANCE
-    if not name.startswith("doorknob"):
+    shares = vpdq.compare(made, known)
+    if name.startswith("doorknob"):
+        # Frames of quality 49 to one decoder are of 50 to the other.
+        assert min(shares.query_percent, shares.compared_percent) > 95
+    else:
         assert max(good) < 10
-    assert vpdq.compare(made, known) == vpdq.Shares(100, 100)
+        assert shares == vpdq.Shares(100, 100)
 
 
 def test_our_percentages_are_the_published_ones(
