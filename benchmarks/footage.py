@@ -141,16 +141,13 @@ class _Facts:
 def _facts(path: Path) -> _Facts:
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
-        base = float(stream.time_base or 0)
-        spans = [
-            (p.pts * base, (p.duration or 0) * base)
-            for p in container.demux(stream)
-            if p.pts is not None and not p.is_discard
-        ]
+        packets = list(container.demux(stream))
+        # What an edit list leaves out comes all the same, to be thrown away.
+        times = [p.pts for p in packets if p.pts is not None and not p.is_discard]
         rate = min(MAX_RATE, float(stream.average_rate or 25))
-        first = min(start for start, _ in spans)
-        last = max(start + (length or 1 / rate) for start, length in spans)
-        return _Facts(stream.width, stream.height, rate, last - first)
+        # How long the last frame stays is not believed: a cut file may say any time at all.
+        seconds = float((max(times) - min(times)) * (stream.time_base or 0)) + 1 / rate
+        return _Facts(stream.width, stream.height, rate, seconds)
 
 
 @lru_cache(maxsize=4)

@@ -11,7 +11,7 @@ from benchmarks import unrelated
 from benchmarks.clips import Clip, Library
 from benchmarks.edits import MAX_S, Edit, Made, Material, catalogue, some
 from benchmarks.footage import Encoding, Film, Overlap, Shown, encoded, joined, overlaps, part
-from benchmarks.video_engines import Answer
+from benchmarks.video_engines import Answer, Segment
 
 LEAST_S = 1.0
 """So many seconds of an entry in an upload make it one that should be found."""
@@ -81,16 +81,19 @@ def judge(upload: Upload, entries: Mapping[str, Known], answers: Sequence[Answer
 def _errors(truth: Sequence[Overlap], answer: Answer) -> Iterator[float]:
     """How far both ends of what is said are from the truth, for what is found of it at all."""
     for true in truth:
-        inside = [
-            segment
-            for segment in answer.segments
-            if segment.upload_first_s < true.upload_last_s
-            and segment.upload_last_s > true.upload_first_s
-        ]
+        inside = [segment for segment in answer.segments if _is_of(segment, true)]
         if inside and _length(true) >= LEAST_S:
             first = min(segment.upload_first_s for segment in inside)
             last = max(segment.upload_last_s for segment in inside)
             yield (abs(first - true.upload_first_s) + abs(last - true.upload_last_s)) / 2
+
+
+def _is_of(segment: Segment, true: Overlap) -> bool:
+    """Whether they have half of the shorter one in common: beside a cut they merely touch."""
+    first = max(segment.upload_first_s, true.upload_first_s)
+    last = min(segment.upload_last_s, true.upload_last_s)
+    shorter = min(segment.upload_last_s - segment.upload_first_s, _length(true))
+    return last - first > shorter / 2
 
 
 def _length(overlap: Overlap) -> float:

@@ -125,7 +125,7 @@ def test_an_answer_is_held_against_the_truth() -> None:
     entries = {name: Known(bytes, [Shown(name, 0, 10)]) for name in "abcd"}
     upload = Upload(b"", [Shown("a", 5, 10), Shown("b", 15, 4), Shown("c", 19, 0.5)])
     answers = [
-        Answer("a", [Segment(5.5, 9, 0.5, 4), Segment(9.5, 14, 4.5, 9), Segment(30, 40, 0, 10)]),
+        Answer("a", [Segment(5.5, 9, 0.5, 4), Segment(9.5, 14, 4.5, 9), Segment(14.9, 19, 0, 4)]),
         Answer("c"),
         Answer("d"),
     ]

@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hashsvc.config import Policy, PolicyRule
@@ -308,33 +308,38 @@ def test_nothing_near_reads_no_store(desk: Desk) -> None:
     assert reads == []
 
 
-@settings(max_examples=60, deadline=None)
-@given(data=st.data())
+BASES = frames(3)
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """A desk with three pictures."""
+    made = Desk(tmp_path_factory.mktemp("desk"))
+    made.add("acme/known", *(pdq_draft(base) for base in BASES))
+    yield made
+    made.store.close()
+
+
+UPLOADS = st.lists(
+    st.lists(
+        st.builds(
+            lambda base, bits, quality: pdq(flip(base, bits), quality),
+            st.sampled_from(BASES),
+            st.integers(0, 64),
+            st.integers(40, 60),
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+    max_size=5,
+)
+
+
+@given(UPLOADS)
 def test_a_batch_answers_as_single_checks_do(
-    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+    filled: Desk, uploads: list[list[Fingerprint]]
 ) -> None:
     """One search for many uploads never mixes them up."""
-    desk = Desk(tmp_path_factory.mktemp("desk"))
-    try:
-        bases = frames(3, first=data.draw(st.integers(0, 50)))
-        desk.add("acme/known", *(pdq_draft(base) for base in bases))
-        uploads = data.draw(
-            st.lists(
-                st.lists(
-                    st.builds(
-                        lambda base, bits, quality: pdq(flip(base, bits), quality),
-                        st.sampled_from(bases),
-                        st.integers(0, 64),
-                        st.integers(40, 60),
-                    ),
-                    min_size=1,
-                    max_size=3,
-                ),
-                max_size=5,
-            )
-        )
-        queries = [Query(MediaType.IMAGE, tuple(upload)) for upload in uploads]
-        together = desk.matcher.check(queries)
-        assert together == [desk.matcher.check([query])[0] for query in queries]
-    finally:
-        desk.store.close()
+    queries = [Query(MediaType.IMAGE, tuple(upload)) for upload in uploads]
+    together = filled.matcher.check(queries)
+    assert together == [filled.matcher.check([query])[0] for query in queries]
