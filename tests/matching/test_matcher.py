@@ -1,5 +1,6 @@
 """The matcher: which evidence makes a match, and when there is no trustworthy "no"."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
