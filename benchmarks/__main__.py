@@ -20,6 +20,7 @@ from benchmarks import (
     report,
     results,
     start,
+    video,
 )
 
 
@@ -54,6 +55,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "propagation": propagation,
     "fairness": fairness,
     "hashing": hashing,
+    "video": video,
 }
 
 

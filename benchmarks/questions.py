@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmarks import node
 from benchmarks.datasets import Codes, Found, make_codes, make_queries, truth_of
-from hashsvc import translate
+from hashsvc import translate_match
 from hashsvc.model import Fingerprint, MediaFingerprints, MediaType, Verdict
 from hashsvc.v1 import match_service_pb2 as pb
 
@@ -31,7 +31,7 @@ def make(codes: Codes, count: int, rng: np.random.Generator) -> Questions:
     """Queries about a list of these codes, which may be empty."""
     asked = make_queries(codes, count, rng) if len(codes) else make_codes(count, rng)
     prints = [[node.fingerprint(code)] for code in asked]
-    requests = [translate.check_request(MediaType.IMAGE, some, None, "") for some in prints]
+    requests = [translate_match.check_request(MediaType.IMAGE, some, None, "") for some in prints]
     return Questions(prints, requests, truth_of(codes, asked))
 
 
@@ -42,7 +42,7 @@ def found(answer: object) -> Found:
         RuntimeError: the check failed.
     """
     if isinstance(answer, pb.CheckResponse):
-        answer = translate.verdict_from_proto(answer.verdict)
+        answer = translate_match.verdict_from_proto(answer.verdict)
     if isinstance(answer, Verdict):
         return node.found(answer)
     if isinstance(answer, set):

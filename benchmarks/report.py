@@ -32,6 +32,8 @@ _PACKAGES = (
     "grpcio",
     "threatexchange",
     "pdqhash",
+    "av",
+    "vpdq",
     "usearch",
 )
 

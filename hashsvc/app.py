@@ -68,9 +68,13 @@ class Node:
         self._lock: int | None = None
         self._threads = Threads()
         self._admission = Admission(settings.limits)
-        self._decoders = DecoderPool(
-            settings.decoding.workers, _media_limits(settings), opens_files=False
+        media_limits = _media_limits(settings)
+        self._decoders = DecoderPool(settings.decoding.workers, media_limits, opens_files=False)
+        # Uploads that come in slowly would keep whole files waiting.
+        self._stream_decoders = DecoderPool(
+            settings.decoding.stream_workers, media_limits, prestart=1, opens_files=False
         )
+        self._pools = (self._decoders, self._stream_decoders)
         self._metrics = Metrics()
         self._server = Server(settings, self._admission)
         self.metrics_url = ""
@@ -172,6 +176,7 @@ class Node:
                 matcher,
                 indexer,
                 self._decoders,
+                self._stream_decoders,
                 Uploads(settings.limits),
                 self._threads,
                 revisions,
@@ -196,7 +201,7 @@ class Node:
         await self._threads.write(indexer.settle)
         await self._threads.write(ledger.forget_old_requests)
         await self._threads.write(_ensure_test_entries, ledger, store)
-        await self._decoders.start()
+        await asyncio.gather(*(pool.start() for pool in self._pools))
         self._check_confinement()
         self._saving = asyncio.create_task(self._save_now_and_then(indexer))
         await followers.start()
@@ -224,7 +229,7 @@ class Node:
         if self._followers is not None:
             await self._followers.close()
         self._metrics.close()
-        await self._decoders.close()
+        await asyncio.gather(*(pool.close() for pool in self._pools))
         if self._saving is not None:
             self._saving.cancel()
             self._saving = None
@@ -247,7 +252,8 @@ class Node:
         Raises:
             ConfigError: one is, and the settings require all.
         """
-        missing = [layer for layer in LAYERS if layer not in self._decoders.confined]
+        held = set.intersection(*(set(pool.confined) for pool in self._pools))
+        missing = [layer for layer in LAYERS if layer not in held]
         if missing and self._settings.decoding.require_confinement:
             raise ConfigError(
                 f"decoders are not confined by {', '.join(missing)} on this machine, and "
@@ -271,7 +277,9 @@ class Node:
 
 
 def _media_limits(settings: Settings) -> MediaLimits:
-    values = settings.decoding.model_dump(exclude={"workers", "require_confinement"})
+    values = settings.decoding.model_dump(
+        exclude={"workers", "stream_workers", "require_confinement"}
+    )
     return MediaLimits.from_dict(asdict(MediaLimits()) | values)
 
 

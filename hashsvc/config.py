@@ -63,6 +63,9 @@ class Limits(_Section):
     """Look-ups of lists and entries at once."""
     max_concurrent_media: int = Field(default=32, gt=0)
     """CheckMedia calls at once, those waiting for a decoder included."""
+    max_concurrent_videos: int = Field(default=64, gt=0)
+    """CheckVideo calls at once; of those that send bytes `decoding.stream_workers` are decoded, the
+    rest wait."""
     max_concurrent_calls: int = Field(default=2_000, gt=0)
     """Calls of any kind at once, idle streams and those that wait for their turn included."""
     partner_share_percent: int = Field(default=50, gt=0, le=100)
@@ -95,7 +98,10 @@ class Decoding(_Section):
     """
 
     workers: int = Field(default=2, gt=0)
-    """Decoder processes: about one a core. Each may use `decode_memory_bytes`."""
+    """Decoder processes for whole files: about one a core. Each may use `decode_memory_bytes`."""
+    stream_workers: int = Field(default=16, gt=0)
+    """Uploads that are decoded while they come in, at once: each holds a process for as long as it
+    takes. One is kept ready; others are started when needed and end when idle for a minute."""
     require_confinement: bool = False
     """Whether a node refuses to start where seccomp or Landlock does not hold for its decoders."""
     max_pixels: int = Field(default=_MEDIA.max_pixels, gt=0)
@@ -109,7 +115,9 @@ class Decoding(_Section):
     decode_cpu_s: float = Field(default=_MEDIA.decode_cpu_s, gt=0)
     """Processor seconds for one file."""
     decode_wall_s: float = Field(default=_MEDIA.decode_wall_s, gt=0)
-    """Seconds from handing over the file to its fingerprints."""
+    """Seconds of work on one file; what it is waited for does not count."""
+    decode_share: float = Field(default=_MEDIA.decode_share, gt=0)
+    """Seconds that each second of video decoded so far adds to both of these."""
 
 
 class Matching(_Section):
@@ -121,8 +129,23 @@ class Matching(_Section):
     """PDQ values below are neither searched with nor for. 50 is PDQ's recommendation."""
     hash64_radius: int = Field(default=8, ge=0, le=16)
     """Bits of 64, for pHash, dHash and wHash."""
+    video_frame_radius: int = Field(default=47, ge=0, le=96)
+    """Bits up to which a frame of a video makes a known one be looked at. It proves nothing yet, so
+    it may be wider than `pdq_radius`; past 47 searching is slow."""
+    video_evidence_s: float = Field(default=1.3, gt=0)
+    """Seconds of a known video that must be seen in their order and at their pace. Each counts less
+    the more the rest of the known video looks like the upload too; half of a shorter one is
+    enough."""
+    video_likeness_percent: float = Field(default=70, gt=0, le=100)
+    """Mean distance of a segment's frames, at most this share of that to the rest of the known
+    video: clips shot in one room have about 100, copies little."""
+    video_bits: float = Field(default=62, gt=0, le=128)
+    """Mean distance of a segment's frames, in bits, at most."""
+    video_moments: int = Field(default=3, ge=1)
+    """Frames of a known video in a segment that differ from one another, at least; a still picture
+    has one."""
     video_share_percent: float = Field(default=60, gt=0, le=100)
-    """A video matches when this share of its seconds, or of the known video's, matches."""
+    """A known picture matches a video when it is in this share of its seconds."""
     wait_for_revision_s: float = Field(default=5, ge=0)
     """How long a check waits for its `min_revision`, if its deadline is not sooner."""
 

@@ -523,9 +523,8 @@ class Evidence:
 class Coverage:
     """How much of two videos matches: vPDQ's two percentages, counted in seconds of video.
 
-    A second counts in a total if it has a frame good enough to search with, and as matched if one
-    of its frames matches; so it does not matter how densely either side was sampled. At one frame
-    a second these are vPDQ's counts of frames.
+    Matched are the seconds of the segments; the totals are how far the upload was seen, and how
+    long the known video is. So it does not matter how densely either side was sampled.
     """
 
     upload_matched_s: int
@@ -544,6 +543,31 @@ class Coverage:
         return 100 * self.known_matched_s / self.known_total_s
 
 
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of an upload that is a part of a known video; milliseconds from their starts.
+
+    `pace` is how many seconds of the known video pass in one of the upload. `distance` is the mean
+    over its frames, in bits; `likeness` is that as a share of the distance of the same frames to
+    the rest of the known video. `variant` names the look at the upload that shows it. All but that
+    and the place in the upload is None for who may not see it.
+    """
+
+    upload_start_ms: int
+    upload_end_ms: int
+    known_start_ms: int | None = None
+    known_end_ms: int | None = None
+    pace: float | None = None
+    distance: float | None = None
+    likeness: float | None = None
+    variant: str = ORIGINAL
+
+    @property
+    def length_ms(self) -> int:
+        """Milliseconds of the upload."""
+        return self.upload_end_ms - self.upload_start_ms
+
+
 class Confidence(StrEnum):
     """How near a match is, in four classes."""
 
@@ -558,9 +582,10 @@ class Match:
     """One entry that the upload matches.
 
     `algorithm` and `variant` are those of the strongest piece of evidence. `evidence` is best
-    first; a caller who may not see it has neither that nor coverage, and the contributor only
-    where `names_contributor`: the list's owner agrees. `canary_of` is as in an entry. `opinions`
-    counts those that the caller may know of.
+    first; a caller who may not see it has neither that nor coverage, of the segments only where
+    they are in the upload, and the contributor only where `names_contributor`: the list's owner
+    agrees. `segments` are those of two videos, in the order of the upload. `canary_of` is as in an
+    entry. `opinions` counts those that the caller may know of.
     """
 
     entry: str
@@ -572,6 +597,7 @@ class Match:
     confidence: Confidence
     evidence: tuple[Evidence, ...] = ()
     coverage: Coverage | None = None
+    segments: tuple[Segment, ...] = ()
     names_contributor: bool = False
     canary_of: str = ""
     opinions: OpinionCounts = OpinionCounts()

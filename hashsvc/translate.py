@@ -4,7 +4,6 @@ The servicers and the Python client share it. Reading checks what the proto alon
 (missing or unknown enum values, times out of range); the rules of a list are `lists.rules`'.
 """
 
-import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import Enum
@@ -17,32 +16,24 @@ from hashsvc.errors import InvalidRequest
 from hashsvc.model import (
     EVERYONE,
     ORIGINAL,
-    Action,
     AddedEntry,
     Algorithm,
     Basis,
-    Confidence,
-    Coverage,
     Decoding,
     Description,
     Entry,
     EntryDraft,
-    Evidence,
     Fingerprint,
     HashList,
     Incident,
     ListKind,
-    Match,
     MediaType,
     Opinion,
     OpinionCounts,
     OpinionKind,
-    Outcome,
     Severity,
-    UndeterminedReason,
-    Verdict,
 )
-from hashsvc.v1 import list_service_pb2, match_service_pb2, types_pb2
+from hashsvc.v1 import list_service_pb2, types_pb2
 
 _E = TypeVar("_E", bound=Enum)
 
@@ -70,16 +61,12 @@ class EnumMap(Generic[_E]):
             ) from None
 
 
-_ALGORITHM = EnumMap(Algorithm, types_pb2.Algorithm)
+ALGORITHM = EnumMap(Algorithm, types_pb2.Algorithm)
 _DECODING = EnumMap(Decoding, types_pb2.Decoding)
-_MEDIA_TYPE = EnumMap(MediaType, types_pb2.MediaType)
-_BASIS = EnumMap(Basis, types_pb2.Basis)
-_SEVERITY = EnumMap(Severity, types_pb2.Severity)
+MEDIA_TYPE = EnumMap(MediaType, types_pb2.MediaType)
+BASIS = EnumMap(Basis, types_pb2.Basis)
+SEVERITY = EnumMap(Severity, types_pb2.Severity)
 _LIST_KIND = EnumMap(ListKind, types_pb2.ListKind)
-_OUTCOME = EnumMap(Outcome, match_service_pb2.Outcome)
-_CONFIDENCE = EnumMap(Confidence, match_service_pb2.Confidence)
-_REASON = EnumMap(UndeterminedReason, match_service_pb2.UndeterminedReason)
-_ACTION = EnumMap(Action, match_service_pb2.Action)
 _OPINION_KIND = EnumMap(OpinionKind, types_pb2.OpinionKind)
 
 
@@ -89,7 +76,7 @@ _OPINION_KIND = EnumMap(OpinionKind, types_pb2.OpinionKind)
 def fingerprint_to_proto(fingerprint: Fingerprint) -> types_pb2.Fingerprint:
     """Write a fingerprint."""
     message = types_pb2.Fingerprint(
-        algorithm=_ALGORITHM.to_proto[fingerprint.algorithm],
+        algorithm=ALGORITHM.to_proto[fingerprint.algorithm],
         value=fingerprint.value,
         decoding=_DECODING.to_proto[fingerprint.decoding],
         variant="" if fingerprint.variant == ORIGINAL else fingerprint.variant,
@@ -97,7 +84,7 @@ def fingerprint_to_proto(fingerprint: Fingerprint) -> types_pb2.Fingerprint:
     if fingerprint.quality is not None:
         message.quality = fingerprint.quality
     if fingerprint.time_ms is not None:
-        message.time_offset.CopyFrom(_duration(fingerprint.time_ms))
+        message.time_offset.CopyFrom(duration(fingerprint.time_ms))
     return message
 
 
@@ -108,10 +95,10 @@ def fingerprint_from_proto(message: types_pb2.Fingerprint, field: str) -> Finger
         InvalidRequest: the algorithm is missing or unknown, or the offset is out of range.
     """
     return Fingerprint(
-        _ALGORITHM.require(message.algorithm, f"{field}.algorithm"),
+        ALGORITHM.require(message.algorithm, f"{field}.algorithm"),
         message.value,
         quality=message.quality if message.HasField("quality") else None,
-        time_ms=_milliseconds(message.time_offset) if message.HasField("time_offset") else None,
+        time_ms=milliseconds(message.time_offset) if message.HasField("time_offset") else None,
         decoding=_DECODING.to_domain.get(message.decoding, Decoding.EXACT),
         variant=message.variant or ORIGINAL,
     )
@@ -127,168 +114,19 @@ def fingerprints_from_proto(
     )
 
 
-# Checks
-
-
-def check_request(
-    media_type: MediaType,
-    fingerprints: Iterable[Fingerprint],
-    limitation: UndeterminedReason | None,
-    min_revision: str,
-) -> match_service_pb2.CheckRequest:
-    """Write a CheckRequest."""
-    return match_service_pb2.CheckRequest(
-        media_type=media_type_to_proto(media_type),
-        fingerprints=[fingerprint_to_proto(fingerprint) for fingerprint in fingerprints],
-        limitation=_REASON.to_proto[limitation] if limitation else None,
-        min_revision=min_revision,
-    )
-
-
 def media_type_from_proto(number: int, field: str) -> MediaType:
     """Read a media type.
 
     Raises:
         InvalidRequest: it is missing or unknown.
     """
-    return _MEDIA_TYPE.require(number, field)
+    return MEDIA_TYPE.require(number, field)
 
 
 def media_type_to_proto(media_type: MediaType) -> types_pb2.MediaType:
     """Write a media type."""
-    number: types_pb2.MediaType = _MEDIA_TYPE.to_proto[media_type]
+    number: types_pb2.MediaType = MEDIA_TYPE.to_proto[media_type]
     return number
-
-
-def limitation_from_proto(number: int) -> UndeterminedReason | None:
-    """Read what a caller could not see."""
-    return _REASON.to_domain.get(number)
-
-
-def verdict_to_proto(verdict: Verdict) -> match_service_pb2.Verdict:
-    """Write a verdict, made now."""
-    message = match_service_pb2.Verdict(
-        outcome=_OUTCOME.to_proto[verdict.outcome],
-        undetermined_reason=_REASON.to_proto[verdict.reason] if verdict.reason else None,
-        detail=verdict.detail,
-        action=_ACTION.to_proto[verdict.action],
-        matches=[_match_to_proto(match) for match in verdict.matches],
-        total_matches=verdict.total_matches,
-        exemptions=[_match_to_proto(match) for match in verdict.exemptions],
-        searched=[_ALGORITHM.to_proto[algorithm] for algorithm in verdict.searched],
-        revision=verdict.revision,
-    )
-    message.check_time.FromNanoseconds(time.time_ns())
-    return message
-
-
-def verdict_from_proto(message: match_service_pb2.Verdict) -> Verdict:
-    """Read a verdict; unknown enum values become the cautious ones."""
-    return Verdict(
-        outcome=_OUTCOME.to_domain.get(message.outcome, Outcome.UNDETERMINED),
-        action=_ACTION.to_domain.get(message.action, Action.REVIEW),
-        revision=message.revision,
-        reason=_REASON.to_domain.get(message.undetermined_reason),
-        detail=message.detail,
-        matches=tuple(_match_from_proto(match) for match in message.matches),
-        total_matches=message.total_matches,
-        exemptions=tuple(_match_from_proto(match) for match in message.exemptions),
-        searched=tuple(
-            _ALGORITHM.to_domain[number]
-            for number in message.searched
-            if number in _ALGORITHM.to_domain
-        ),
-    )
-
-
-def _match_to_proto(match: Match) -> match_service_pb2.Match:
-    description = match.description
-    message = match_service_pb2.Match(
-        entry=match.entry,
-        list=match.list_name,
-        media_type=media_type_to_proto(match.media_type),
-        algorithm=_ALGORITHM.to_proto[match.algorithm],
-        distance=match.distance,
-        variant=match.variant,
-        confidence=_CONFIDENCE.to_proto[match.confidence],
-        labels=description.labels,
-        entities=description.entities,
-        basis=_BASIS.to_proto[description.basis] if description.basis else None,
-        severity=_SEVERITY.to_proto[description.severity],
-        incident=description.incident,
-        contributor=match.contributor,
-        evidence=[_evidence_to_proto(evidence) for evidence in match.evidence],
-        opinions=_counts_to_proto(match.opinions),
-    )
-    if coverage := match.coverage:
-        message.coverage.CopyFrom(
-            match_service_pb2.Coverage(
-                upload_matched_seconds=coverage.upload_matched_s,
-                upload_total_seconds=coverage.upload_total_s,
-                known_matched_seconds=coverage.known_matched_s,
-                known_total_seconds=coverage.known_total_s,
-                upload_percent=coverage.upload_percent,
-                known_percent=coverage.known_percent,
-            )
-        )
-    return message
-
-
-def _match_from_proto(message: match_service_pb2.Match) -> Match:
-    coverage = message.coverage
-    return Match(
-        entry=message.entry,
-        media_type=_MEDIA_TYPE.to_domain.get(message.media_type, MediaType.IMAGE),
-        description=Description(
-            labels=tuple(message.labels),
-            entities=tuple(message.entities),
-            basis=_BASIS.to_domain.get(message.basis),
-            severity=_SEVERITY.to_domain.get(message.severity, Severity.UNSPECIFIED),
-            incident=message.incident,
-        ),
-        contributor=message.contributor,
-        algorithm=_ALGORITHM.to_domain.get(message.algorithm, Algorithm.PDQ),
-        variant=message.variant or ORIGINAL,
-        confidence=_CONFIDENCE.to_domain.get(message.confidence, Confidence.WEAK),
-        evidence=tuple(
-            _evidence_from_proto(evidence)
-            for evidence in message.evidence
-            if evidence.algorithm in _ALGORITHM.to_domain
-        ),
-        coverage=Coverage(
-            coverage.upload_matched_seconds,
-            coverage.upload_total_seconds,
-            coverage.known_matched_seconds,
-            coverage.known_total_seconds,
-        )
-        if message.HasField("coverage")
-        else None,
-        opinions=_counts_from_proto(message.opinions),
-    )
-
-
-def _evidence_to_proto(evidence: Evidence) -> match_service_pb2.Evidence:
-    message = match_service_pb2.Evidence(
-        algorithm=_ALGORITHM.to_proto[evidence.algorithm],
-        distance=evidence.distance,
-        variant=evidence.variant,
-    )
-    if evidence.upload_time_ms is not None:
-        message.upload_time_offset.CopyFrom(_duration(evidence.upload_time_ms))
-    if evidence.known_time_ms is not None:
-        message.known_time_offset.CopyFrom(_duration(evidence.known_time_ms))
-    return message
-
-
-def _evidence_from_proto(message: match_service_pb2.Evidence) -> Evidence:
-    upload, known = message.upload_time_offset, message.known_time_offset
-    return Evidence(
-        _ALGORITHM.to_domain[message.algorithm],
-        message.distance,
-        variant=message.variant or ORIGINAL,
-        upload_time_ms=_milliseconds(upload) if message.HasField("upload_time_offset") else None,
-        known_time_ms=_milliseconds(known) if message.HasField("known_time_offset") else None,
-    )
 
 
 # Lists and entries
@@ -347,7 +185,7 @@ def draft_from_proto(message: types_pb2.Entry, field: str) -> EntryDraft:
         InvalidRequest: an enum is missing or unknown, or a time is out of range.
     """
     return EntryDraft(
-        _MEDIA_TYPE.require(message.media_type, f"{field}.media_type"),
+        MEDIA_TYPE.require(message.media_type, f"{field}.media_type"),
         fingerprints_from_proto(message.fingerprints, f"{field}."),
         description_from_proto(message, field),
     )
@@ -373,7 +211,7 @@ def description_from_proto(message: types_pb2.Entry, field: str) -> Description:
     return Description(
         labels=tuple(message.labels),
         entities=tuple(message.entities),
-        basis=_BASIS.require(message.basis, f"{field}.basis") if message.basis else None,
+        basis=BASIS.require(message.basis, f"{field}.basis") if message.basis else None,
         severity=_severity(message.severity, field),
         incident=message.incident,
         expire_time=read_time(message.expire_time, f"{field}.expire_time") if expires else None,
@@ -386,8 +224,8 @@ def write_description(description: Description, message: types_pb2.Entry) -> Non
     message.labels[:] = description.labels
     message.entities[:] = description.entities
     if description.basis is not None:
-        message.basis = _BASIS.to_proto[description.basis]
-    message.severity = _SEVERITY.to_proto[description.severity]
+        message.basis = BASIS.to_proto[description.basis]
+    message.severity = SEVERITY.to_proto[description.severity]
     message.incident = description.incident
     message.note = description.note
     if description.expire_time is not None:
@@ -406,7 +244,7 @@ def entry_to_proto(entry: Entry) -> types_pb2.Entry:
         message.withdraw_reason = entry.withdraw_reason
     message.canary_of = entry.canary_of
     if entry.opinions is not None:
-        message.opinions.CopyFrom(_counts_to_proto(entry.opinions))
+        message.opinions.CopyFrom(counts_to_proto(entry.opinions))
     message.distrusted = entry.is_distrusted
     message.erased = entry.is_erased
     return message
@@ -427,7 +265,7 @@ def entry_from_proto(message: types_pb2.Entry) -> Entry:
         withdraw_time=read_time(message.withdraw_time, "withdraw_time") if withdrawn else None,
         withdraw_reason=message.withdraw_reason,
         canary_of=message.canary_of,
-        opinions=_counts_from_proto(message.opinions) if message.HasField("opinions") else None,
+        opinions=counts_from_proto(message.opinions) if message.HasField("opinions") else None,
         is_distrusted=message.distrusted,
         is_erased=message.erased,
     )
@@ -509,7 +347,8 @@ def opinion_from_proto(message: types_pb2.Opinion) -> Opinion:
     )
 
 
-def _counts_to_proto(counts: OpinionCounts) -> types_pb2.OpinionCounts:
+def counts_to_proto(counts: OpinionCounts) -> types_pb2.OpinionCounts:
+    """Write how many partners hold what."""
     return types_pb2.OpinionCounts(
         confirm=counts.confirm,
         dispute=counts.dispute,
@@ -519,7 +358,8 @@ def _counts_to_proto(counts: OpinionCounts) -> types_pb2.OpinionCounts:
     )
 
 
-def _counts_from_proto(message: types_pb2.OpinionCounts) -> OpinionCounts:
+def counts_from_proto(message: types_pb2.OpinionCounts) -> OpinionCounts:
+    """Read how many partners hold what."""
     return OpinionCounts(
         message.confirm, message.dispute, message.out_of_scope, message.seen, message.pending
     )
@@ -528,14 +368,16 @@ def _counts_from_proto(message: types_pb2.OpinionCounts) -> OpinionCounts:
 def _severity(number: int, field: str) -> Severity:
     if number == types_pb2.SEVERITY_UNSPECIFIED:
         return Severity.UNSPECIFIED
-    return _SEVERITY.require(number, f"{field}.severity")
+    return SEVERITY.require(number, f"{field}.severity")
 
 
-def _duration(milliseconds: int) -> Duration:
+def duration(milliseconds: int) -> Duration:
+    """Write milliseconds."""
     return Duration(seconds=milliseconds // 1000, nanos=milliseconds % 1000 * 1_000_000)
 
 
-def _milliseconds(duration: Duration) -> int:
+def milliseconds(duration: Duration) -> int:
+    """Read a duration in whole milliseconds."""
     return duration.seconds * 1000 + duration.nanos // 1_000_000
 
 

@@ -46,8 +46,12 @@ PROPAGANDA = Description(labels=("propaganda",), basis=Basis.PLATFORM_MODERATION
 
 @contextmanager
 def running_node(folder: Path, **flags: Any) -> Iterator[str]:
-    """Run a node on a data folder and give its address; `flags` are settings."""
-    settings = load(None, {"data": folder, "listen": "127.0.0.1:0", "drain_s": 2, **flags})
+    """Run a node on a data folder and give its address; `flags` are settings.
+
+    Unless they say otherwise it has one decoder for whole files, which start slowly.
+    """
+    own = {"data": folder, "listen": "127.0.0.1:0", "drain_s": 2, "decoding": {"workers": 1}}
+    settings = load(None, own | flags)
     addresses: list[str] = []
     failures: list[BaseException] = []
     started = threading.Event()

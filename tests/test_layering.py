@@ -23,6 +23,7 @@ ROOMS = (
     "hashsvc.store",
     "hashsvc_client",
     "hashsvc.testpattern",
+    "hashsvc.translate_match",
     "hashsvc.translate_partners",
     "hashsvc.translate_sync",
     "hashsvc.translate",
@@ -59,6 +60,7 @@ KEPT_IN = {
     "google": {
         "hashsvc.rpc",
         "hashsvc.translate",
+        "hashsvc.translate_match",
         "hashsvc.translate_partners",
         "hashsvc.translate_sync",
         "hashsvc_client",
@@ -147,6 +149,7 @@ def test_importing_the_client_loads_little() -> None:
     assert {room(name) for name in ours} <= {
         "hashsvc.v1",
         "hashsvc.translate",
+        "hashsvc.translate_match",
         "hashsvc.translate_partners",
         "hashsvc.translate_sync",
         "hashsvc.model",

@@ -11,7 +11,8 @@ import typer
 
 from hashsvc import testpattern
 from hashsvc.cli import files, options, output
-from hashsvc.cli.options import DEFAULT_SERVER, Json, Server
+from hashsvc.cli.files import Found
+from hashsvc.cli.options import DEFAULT_SERVER, Json, Server, VpdqFiles
 from hashsvc.media import FOR_CHECKS, Recipe
 from hashsvc.model import Decoding, Match, Outcome, UndeterminedReason, Verdict
 
@@ -26,6 +27,7 @@ def check(
     paths: Annotated[
         list[Path] | None, typer.Argument(help="Files and folders.", show_default=False)
     ] = None,
+    vpdq: VpdqFiles = None,
     server: Server = DEFAULT_SERVER,
     test_pattern: Annotated[
         bool, typer.Option("--test-pattern", help="Check the built-in picture that must match.")
@@ -41,31 +43,44 @@ def check(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Check images and videos against the lists of a node.
+    """Check images and videos, or vPDQ files, against the lists of a node.
 
     Ends with 3 when anything matches, else with 1 when a file got no clear answer, else with 0.
     """
     wanted = files.walk(paths or []) + ([testpattern.PATH] if test_pattern else [])
-    if not wanted:
-        raise typer.BadParameter("name at least one file, or use --test-pattern")
+    hashed = files.walk(vpdq or [])
+    if not (wanted or hashed):
+        raise typer.BadParameter("name at least one file, or use --vpdq or --test-pattern")
     if send_media and (dihedral or exact):
         raise typer.BadParameter("with --send-media the node decides how to hash")
+    if hashed and (send_media or dihedral or exact):
+        raise typer.BadParameter("a --vpdq file is hashed already: no option can change how")
     decoding = Decoding.EXACT if exact else FOR_CHECKS.decoding
     recipe = None if send_media else replace(FOR_CHECKS, dihedral=dihedral, decoding=decoding)
-    raise typer.Exit(asyncio.run(_check(wanted, server, recipe, as_json=as_json)))
+    raise typer.Exit(asyncio.run(_check(wanted, hashed, server, recipe, as_json=as_json)))
 
 
 async def _check(
-    paths: Sequence[Path], server: str, recipe: Recipe | None, *, as_json: bool
+    media: Sequence[Path],
+    vpdq_files: Sequence[Path],
+    server: str,
+    recipe: Recipe | None,
+    *,
+    as_json: bool,
 ) -> int:
     """Hash here by the recipe, or send the files where there is none."""
+    count = len(media) + len(vpdq_files)
     shown = output.table(
         "file", "outcome", "action", "distance", "entry", "labels", right=("distance",)
     )
     outcomes: set[Outcome | None] = set()
     async with options.async_client(server) as client:
-        answers = _hashed(client, paths, recipe) if recipe else _sent(client, paths)
-        with output.progress("checking", len(paths), shown=len(paths) > output.MANY_FILES) as bar:
+        answers = (
+            _hashed(client, files.hashed(media, vpdq_files, recipe))
+            if recipe
+            else _sent(client, media)
+        )
+        with output.progress("checking", count, shown=count > output.MANY_FILES) as bar:
             async with aclosing(answers):
                 async for path, checked in answers:
                     output.advance(bar)
@@ -85,13 +100,13 @@ async def _check(
 
 
 async def _hashed(
-    client: "AsyncClient", paths: Sequence[Path], recipe: Recipe
+    client: "AsyncClient", hashed: AsyncGenerator[tuple[Path, Found], None]
 ) -> AsyncGenerator[tuple[Path, Checked], None]:
-    """Hash here and send the hashes."""
+    """Send the hashes that were made or read here."""
     from hashsvc_client import LimitReached, RequestRefused, unreadable
 
-    async with files.decoders(len(paths)) as pool:
-        async for path, found in files.fingerprints(pool, paths, recipe):
+    async with aclosing(hashed):
+        async for path, found in hashed:
             if isinstance(found, OSError) or (isinstance(found, Exception) and not found.digests):
                 yield path, found
                 continue

@@ -1,7 +1,8 @@
 """`hashsvc contribute`, `hashsvc withdraw` and `hashsvc erase`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from rich.progress import Progress
 
 from hashsvc.cli import entry_csv, entry_jsonl, files, options, output
 from hashsvc.cli.bounded import count_lines
-from hashsvc.cli.options import DEFAULT_SERVER, Json, Server
+from hashsvc.cli.options import DEFAULT_SERVER, Json, Server, VpdqFiles
 from hashsvc.media import FOR_LISTS, Recipe
 from hashsvc.model import (
     PURPOSES,
@@ -46,6 +47,7 @@ def contribute(
         list[Path] | None,
         typer.Option("--jsonl", help="Entries, one JSON object a line. Repeatable."),
     ] = None,
+    vpdq: VpdqFiles = None,
     basis: Annotated[
         Basis | None, typer.Option(help="On what ground the entries are asserted.")
     ] = None,
@@ -74,12 +76,12 @@ def contribute(
 ) -> None:
     """Add media, or files of hashes, to a list; the list is made if it is new.
 
-    Media are hashed on this machine; only the hashes are sent. --csv and --jsonl take what `export`
-    writes.
+    Media are hashed on this machine; only the hashes are sent. --csv, --jsonl and --vpdq take what
+    `export` writes; of vPDQ, the lines of the C++ tool and the JSON of Python's threatexchange too.
     """
-    if not paths and not csv and not jsonl:
-        raise typer.BadParameter("name at least one file, or use --csv or --jsonl")
-    if paths and not (basis and label):
+    if not (paths or csv or jsonl or vpdq):
+        raise typer.BadParameter("name at least one file, or use --csv, --jsonl or --vpdq")
+    if (paths or vpdq) and not (basis and label):
         raise typer.BadParameter("say --basis and at least one --label for the files")
     if severity.upper() not in Severity.__members__:
         raise typer.BadParameter("use low, medium, high or critical", param_hint="--severity")
@@ -98,7 +100,8 @@ def contribute(
     job = _Contribution(server, list_name, description, recipe, as_json=as_json)
     sources: list[_Source] = [(path, entry_csv.read_drafts) for path in csv or []]
     sources += [(path, entry_jsonl.read_drafts) for path in jsonl or []]
-    raise typer.Exit(asyncio.run(job.run(files.walk(paths or []), sources, kind, purpose)))
+    media, hashed = files.walk(paths or []), files.walk(vpdq or [])
+    raise typer.Exit(asyncio.run(job.run(media, hashed, sources, kind, purpose)))
 
 
 _Source = tuple[Path, Callable[[Path, Description], Iterator[EntryDraft]]]
@@ -126,15 +129,20 @@ class _Contribution:
         self._added = self._present = self._failed = 0
 
     async def run(
-        self, paths: Sequence[Path], sources: Sequence[_Source], kind: ListKind, purpose: str
+        self,
+        media: Sequence[Path],
+        vpdq_files: Sequence[Path],
+        sources: Sequence[_Source],
+        kind: ListKind,
+        purpose: str,
     ) -> int:
         """Contribute and return the exit status; what came of it is said in any case."""
         is_whole = False
         try:
             async with options.async_client(self._server) as client:
                 await self._ensure_list(client, kind, purpose)
-                if paths:
-                    await self._add_files(client, paths)
+                if media or vpdq_files:
+                    await self._add_files(client, media, vpdq_files)
                 for path, read in sources:
                     await self._add_entries(client, path, read(path, self._description))
             is_whole = True
@@ -164,11 +172,14 @@ class _Contribution:
                 raise
             await client.create_list(self._list_name, kind=kind, purpose=purpose)
 
-    async def _add_files(self, client: "AsyncClient", paths: Sequence[Path]) -> None:
+    async def _add_files(
+        self, client: "AsyncClient", media: Sequence[Path], vpdq_files: Sequence[Path]
+    ) -> None:
         sent: list[Path] = []
-        many = len(paths) > output.MANY_FILES
-        with output.progress("contributing", len(paths), shown=many) as bar:
-            batches = self._file_batches(paths, sent, bar)
+        count = len(media) + len(vpdq_files)
+        with output.progress("contributing", count, shown=count > output.MANY_FILES) as bar:
+            hashed = files.hashed(media, vpdq_files, self._recipe)
+            batches = _batches(self._file_drafts(hashed, sent, bar), _FILE_BATCH)
             done = 0
             async for answer in client.add_batches(self._list_name, batches):
                 for added in answer.entries:
@@ -177,12 +188,15 @@ class _Contribution:
                     done += 1
                 output.advance(bar, len(answer.entries))
 
-    async def _file_batches(
-        self, paths: Sequence[Path], sent: list[Path], bar: Progress
-    ) -> AsyncIterator[list[EntryDraft]]:
-        batch: list[EntryDraft] = []
-        async with files.decoders(len(paths)) as pool:
-            async for path, found in files.fingerprints(pool, paths, self._recipe):
+    async def _file_drafts(
+        self,
+        hashed: AsyncGenerator[tuple[Path, files.Found], None],
+        sent: list[Path],
+        bar: Progress,
+    ) -> AsyncGenerator[EntryDraft, None]:
+        """Yield the entries of files, and note in `sent` which file each is of."""
+        async with aclosing(hashed):
+            async for path, found in hashed:
                 if isinstance(found, Exception):
                     self._failed += 1
                     output.warn(f"{path}: {found}")
@@ -191,19 +205,15 @@ class _Contribution:
                 if found.limitation is not None:
                     text = f"{path}: {found.limitation}: {found.detail}"
                     output.warn(text)
-                batch.append(EntryDraft(found.media_type, found.fingerprints, self._description))
                 sent.append(path)
-                if len(batch) == _FILE_BATCH:
-                    yield batch
-                    batch = []
-        if batch:
-            yield batch
+                yield EntryDraft(found.media_type, found.fingerprints, self._description)
 
     async def _add_entries(
         self, client: "AsyncClient", path: Path, drafts: Iterator[EntryDraft]
     ) -> None:
         with output.progress("contributing", count_lines(path), shown=True) as bar:
-            async for answer in client.add_batches(self._list_name, _batches(drafts)):
+            batches = _batches(_each(drafts), _MAX_BATCH_ENTRIES)
+            async for answer in client.add_batches(self._list_name, batches):
                 for added in answer.entries:
                     self._count(added)
                     if self._as_json:
@@ -233,16 +243,28 @@ class _Contribution:
         self._shown.add_row(str(path), added.name, remark)
 
 
-async def _batches(drafts: Iterator[EntryDraft]) -> AsyncIterator[list[EntryDraft]]:
+async def _each(drafts: Iterator[EntryDraft]) -> AsyncGenerator[EntryDraft, None]:
+    for draft in drafts:
+        yield draft
+
+
+async def _batches(
+    drafts: AsyncGenerator[EntryDraft, None], most: int
+) -> AsyncGenerator[list[EntryDraft], None]:
+    """Yield entries in batches of at most so many, and of no more bytes than fit a message."""
     batch: list[EntryDraft] = []
     size = 0
-    for draft in drafts:
-        more = _bytes(draft)
-        if batch and (len(batch) == _MAX_BATCH_ENTRIES or size + more > _MAX_BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(draft)
-        size += more
+    async with aclosing(drafts):
+        async for draft in drafts:
+            more = _bytes(draft)
+            if batch and size + more > _MAX_BATCH_BYTES:
+                yield batch
+                batch, size = [], 0
+            batch.append(draft)
+            size += more
+            if len(batch) == most:
+                yield batch
+                batch, size = [], 0
     if batch:
         yield batch
 

@@ -4,12 +4,12 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 from hashsvc.errors import MediaError
-from hashsvc.media import DecoderPool, Recipe
-from hashsvc.model import MediaFingerprints
+from hashsvc.media import DecoderPool, Recipe, vpdq
+from hashsvc.model import MediaFingerprints, MediaType
 
 Found = MediaFingerprints | MediaError | OSError
 """A file's fingerprints, or why there are none."""
@@ -60,6 +60,37 @@ async def fingerprints(
     finally:
         for _, task in ahead:
             task.cancel()
+
+
+async def hashed(
+    media: Sequence[Path], vpdq_files: Sequence[Path], recipe: Recipe
+) -> AsyncGenerator[tuple[Path, Found], None]:
+    """Yield media with the hashes that they give, then vPDQ files with those that they hold."""
+    if media:
+        async with (
+            decoders(len(media)) as pool,
+            aclosing(fingerprints(pool, media, recipe)) as made,
+        ):
+            async for path, found in made:
+                yield path, found
+    for path in vpdq_files:
+        yield path, await asyncio.to_thread(_read_vpdq, path)
+
+
+def _read_vpdq(path: Path) -> Found:
+    try:
+        with path.open("rb") as file:
+            frames = vpdq.read(file)
+    except (MediaError, OSError) as error:
+        return error
+    return MediaFingerprints(
+        media_type=MediaType.VIDEO,
+        format="vpdq",
+        width=0,
+        height=0,
+        duration_ms=frames[-1].time_ms,
+        fingerprints=frames,
+    )
 
 
 async def _fingerprint(pool: DecoderPool, file: Path, recipe: Recipe) -> Found:

@@ -1,25 +1,41 @@
 """`hashsvc hash`."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from hashsvc.cli import files, output
-from hashsvc.cli.options import Json
-from hashsvc.media import FOR_LISTS, Recipe
-from hashsvc.model import ORIGINAL, Algorithm, Decoding, MediaFingerprints
+from hashsvc.cli.options import Json, Vpdq, VpdqJson
+from hashsvc.errors import InvalidRequest
+from hashsvc.media import FOR_LISTS, Recipe, vpdq
+from hashsvc.model import (
+    ORIGINAL,
+    Algorithm,
+    Decoding,
+    Fingerprint,
+    MediaFingerprints,
+    MediaType,
+)
 
 
 def hash_files(
     paths: Annotated[list[Path], typer.Argument(help="Files and folders.", show_default=False)],
     rate: Annotated[
-        float,
-        typer.Option(min=0.1, max=60, help="Frames a second of videos: 1 for lists, 8 to check."),
-    ] = FOR_LISTS.rate,
+        float | None,
+        typer.Option(
+            min=0.1,
+            max=60,
+            show_default=False,
+            help="Every so many frames a second of videos; default as for lists, which is up to "
+            f"{FOR_LISTS.rate:g} that differ, or 1 as vPDQ.",
+        ),
+    ] = None,
     algorithm: Annotated[
         list[Algorithm] | None,
         typer.Option(help="Perceptual hash of pictures. Repeatable; default pdq and phash."),
@@ -33,12 +49,20 @@ def hash_files(
     shrunk512: Annotated[
         bool, typer.Option("--shrunk512", help="Also give PDQ as Meta's C++ tool makes it.")
     ] = False,
+    as_vpdq: Vpdq = False,
+    as_vpdq_json: VpdqJson = False,
     as_json: Json = False,
 ) -> None:
     """Fingerprint images and videos on this machine; nothing is sent anywhere."""
+    if [as_json, as_vpdq, as_vpdq_json].count(True) > 1:
+        raise typer.BadParameter("say one of --json, --vpdq and --vpdq-json")
+    wanted = files.walk(paths)
+    is_vpdq = as_vpdq or as_vpdq_json
+    if is_vpdq and len(wanted) != 1:
+        raise typer.BadParameter("a vPDQ file is of one video: name one file")
     try:
-        recipe = Recipe(
-            rate=rate,
+        recipe = replace(
+            FOR_LISTS if rate is None and not is_vpdq else Recipe(rate=rate or 1.0),
             decoding=Decoding.FAST if fast else Decoding.EXACT,
             algorithms=tuple(dict.fromkeys(algorithm or FOR_LISTS.algorithms)),
             dihedral=dihedral,
@@ -46,11 +70,20 @@ def hash_files(
         )
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
-    failed = asyncio.run(_hash(files.walk(paths), recipe, as_json=as_json))
+    show = _print_json if as_json else _print
+    if is_vpdq:
+        show = partial(_print_vpdq, vpdq.to_json if as_vpdq_json else vpdq.to_text)
+    failed = asyncio.run(_hash(wanted, recipe, show, as_json=as_json))
     raise typer.Exit(output.ERROR if failed else output.CLEAN)
 
 
-async def _hash(paths: Sequence[Path], recipe: Recipe, *, as_json: bool) -> int:
+async def _hash(
+    paths: Sequence[Path],
+    recipe: Recipe,
+    show: Callable[[Path, MediaFingerprints], None],
+    *,
+    as_json: bool,
+) -> int:
     failed = 0
     async with files.decoders(len(paths)) as pool:
         start = perf_counter()
@@ -62,10 +95,8 @@ async def _hash(paths: Sequence[Path], recipe: Recipe, *, as_json: bool) -> int:
                     output.warn(f"{path}: {found}")
                     if as_json:
                         output.print_json({"file": str(path), "error": str(found)})
-                elif as_json:
-                    output.print_json(_document(path, found))
                 else:
-                    _print(path, found)
+                    show(path, found)
         if len(paths) > output.MANY_FILES:
             _print_speed(len(paths), perf_counter() - start, pool.size)
     return failed
@@ -76,8 +107,18 @@ def _print_speed(count: int, seconds: float, decoders: int) -> None:
     output.warn(f"{count:,} files in {seconds:.1f} s with {decoders} decoders: {each}")
 
 
-def _document(path: Path, found: MediaFingerprints) -> dict[str, Any]:
-    return {
+def _print_vpdq(
+    write: Callable[[Sequence[Fingerprint]], str], path: Path, found: MediaFingerprints
+) -> None:
+    if found.media_type is not MediaType.VIDEO:
+        raise InvalidRequest.of(str(path), "is a picture; vPDQ is of videos")
+    if found.limitation is not None:
+        output.warn(f"{path}: {found.limitation}: {found.detail}")
+    output.print_plain(write(found.fingerprints))
+
+
+def _print_json(path: Path, found: MediaFingerprints) -> None:
+    document = {
         "file": str(path),
         "media_type": found.media_type,
         "format": found.format,
@@ -97,6 +138,7 @@ def _document(path: Path, found: MediaFingerprints) -> dict[str, Any]:
         "limitation": found.limitation,
         "detail": found.detail,
     }
+    output.print_json(document)
 
 
 def _print(path: Path, found: MediaFingerprints) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,6 +18,16 @@ DEFAULT_SERVER = "127.0.0.1:50051"
 Server = Annotated[
     str,
     typer.Option("--server", envvar="HASHSVC_SERVER", help="The node, HOST:PORT or unix:PATH."),
+]
+VpdqFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--vpdq", help="vPDQ file of a video's hashes, or folder of such. Repeatable."),
+]
+Vpdq = Annotated[
+    bool, typer.Option("--vpdq", help="Write one video's hashes as a vPDQ file of the C++ tool.")
+]
+VpdqJson = Annotated[
+    bool, typer.Option("--vpdq-json", help="The same as the JSON of Python's threatexchange.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")]
 

@@ -73,7 +73,12 @@ def _print(console: Console, lines: tuple[str, ...]) -> None:
 
 def print_json(document: Mapping[str, Any]) -> None:
     """Print one object on one line."""
-    sys.stdout.write(json.dumps(document) + "\n")
+    print_plain(json.dumps(document) + "\n")
+
+
+def print_plain(text: str) -> None:
+    """Print what programs read, as it is."""
+    sys.stdout.write(text)
     sys.stdout.flush()
 
 

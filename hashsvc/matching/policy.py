@@ -6,20 +6,40 @@ from hashsvc.config import Policy, PolicyRule
 from hashsvc.model import Action, Match, Outcome
 
 _GRAVITY = tuple(Action)
+_COVERED_SHARE = 0.8
 
 
 def decide(
     policy: Policy, outcome: Outcome, matches: Sequence[Match], exemptions: Sequence[Match]
 ) -> Action:
-    """Return the action for an upload: that of its gravest match."""
+    """Return the action for an upload: that of its gravest match.
+
+    Of a video, an exemption is for the seconds that it covers and not for the rest.
+    """
     if outcome is Outcome.UNDETERMINED:
         return policy.undetermined
     if outcome is Outcome.NO_MATCH:
         return Action.ALLOW
-    if exemptions:
-        return policy.exempted
-    actions = [_for_match(policy, match) for match in matches]
+    actions = [
+        policy.exempted
+        if any(_covers(exemption, match) for exemption in exemptions)
+        else _for_match(policy, match)
+        for match in matches
+    ]
     return max(actions, key=_GRAVITY.index, default=policy.match)
+
+
+def _covers(exemption: Match, match: Match) -> bool:
+    """Tell whether an exemption is for all of a match, or for all but a little of a video's."""
+    if not exemption.segments or not match.segments:
+        return True
+    matched_ms = sum(segment.length_ms for segment in match.segments)
+    covered_ms = sum(
+        max(0, min(a.upload_end_ms, b.upload_end_ms) - max(a.upload_start_ms, b.upload_start_ms))
+        for a in match.segments
+        for b in exemption.segments
+    )
+    return covered_ms >= _COVERED_SHARE * matched_ms
 
 
 def _for_match(policy: Policy, match: Match) -> Action:

@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 
 from hashsvc.errors import MediaUnreadable
 from hashsvc.media.formats import Format
-from hashsvc.media.frame import Frame, frame_of
+from hashsvc.media.frame import Frame, Turns, frame_of
 from hashsvc.media.limits import Limits, out_of_memory
 from hashsvc.media.source import PIECE_BYTES, Tap, Upload, is_cut_short
 from hashsvc.model import Decoding
@@ -75,6 +75,7 @@ class Reader:
         self._decoder = stream.codec_context
         self.size = self._decoder.width, self._decoder.height
         self._decoder.thread_count = 1
+        self._turns = Turns()
 
     def packets(self) -> Iterator[VideoPacket]:
         """The video's packets in their order in the file, with times that go on.
@@ -148,7 +149,7 @@ class Reader:
         Raises MediaTooLarge for a frame larger than allowed.
         """
         try:
-            return frame_of(decoded, time_ms, decoding, self._limits)
+            return frame_of(decoded, time_ms, decoding, self._limits, self._turns)
         except (av.error.FFmpegError, ValueError) as error:
             _pass_on_memory(error, self._limits)
             self._faults += 1

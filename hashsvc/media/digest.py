@@ -17,7 +17,7 @@ class Digester:
         self._md5 = hashlib.md5(usedforsecurity=False)
         self.size_bytes = 0
 
-    def update(self, piece: bytes) -> None:
+    def update(self, piece: bytes | memoryview) -> None:
         """Add the next bytes of the file."""
         self._sha256.update(piece)
         self._md5.update(piece)

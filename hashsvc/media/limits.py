@@ -7,15 +7,20 @@ from hashsvc.errors import MediaTooLarge
 
 MIB = 1024 * 1024
 
+MOST_STEP_S = 10.0
+"""Between two looks at a video, no more of it counts as decoded. Key frames are seldom further
+apart, and a file whose clock jumps by an hour has not cost an hour."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Bounds on one file. A file past any of them is refused whole with MediaTooLarge.
 
-    `max_bytes`: size of the file. A larger one is not decoded; the sandbox still gives its
-    digests. A video that is decoded while its bytes come is not kept, and has `max_stream_bytes`.
+    `max_bytes`: size of the file; of a stream, what has to be held because it cannot be decoded
+    as it comes. A larger one is not decoded; the sandbox still gives its digests.
 
-    `max_stream_bytes`: bytes of a video that is decoded while they come.
+    `max_stream_bytes`: bytes of a video that is decoded while they come, and of any stream that
+    is digested.
 
     `max_held_bytes`: packets of a video that are held undecoded, for a closer look at what has
     passed. Where one group of pictures is larger, it is decoded whole as it comes.
@@ -38,9 +43,12 @@ class Limits:
     The rest is enforced by the sandbox only (`DecoderPool`), not by `fingerprint` in the caller's
     own process:
 
-    `decode_wall_s`: seconds from the first byte sent to the answer; the decoder is then killed.
+    `decode_wall_s`: seconds for which the decoder may be at work; it is then killed. What it waits
+    for bytes or for a judge's answer does not count.
 
     `decode_cpu_s`: seconds of processor time, rounded up to whole seconds.
+
+    `decode_share`: seconds that each second of video decoded so far adds to both of these.
 
     `decode_memory_bytes`: address space on top of what an idle decoder has, the received file
     included. At the default a picture of 100 megapixels fits in every format; the largest
@@ -57,6 +65,7 @@ class Limits:
     max_decoded_frames: int = 1_000_000
     decode_wall_s: float = 60.0
     decode_cpu_s: float = 60.0
+    decode_share: float = 1.0
     decode_memory_bytes: int = 2048 * MIB
 
     def __post_init__(self) -> None:
@@ -94,6 +103,40 @@ class Limits:
             else f"{found}: more than the limit {name} = {value}",
             metadata={"limit": name, "value": str(value)},
         )
+
+
+class Allowance:
+    """How long decoding one file may take: longer, the more video has been decoded.
+
+    What a file claims gives nothing: a step counts for MOST_STEP_S at most, and all of them for no
+    more than `max_duration_s`.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._through_ms = 0
+        self._video_s = 0.0
+
+    def reach(self, through_ms: int) -> None:
+        """Take note that decoding has come so far, in milliseconds from the video's start."""
+        step_s = max(0, through_ms - self._through_ms) / 1000
+        self._through_ms = max(through_ms, self._through_ms)
+        self._video_s = min(self._video_s + min(step_s, MOST_STEP_S), self._limits.max_duration_s)
+
+    @property
+    def wall_s(self) -> float:
+        """Seconds for which the decoder may have been at work by now."""
+        return self._limits.decode_wall_s + self._limits.decode_share * self._video_s
+
+    @property
+    def cpu_s(self) -> float:
+        """Seconds of processor time that may have been used by now."""
+        return self._limits.decode_cpu_s + self._limits.decode_share * self._video_s
+
+    def exceeded(self, name: str, found: str) -> MediaTooLarge:
+        """Build the error for passing `decode_wall_s` or `decode_cpu_s`."""
+        after = f" after {self._video_s:.0f} s of video" if self._video_s else ""
+        return self._limits.exceeded(name, found + after)
 
 
 def out_of_memory(limits: Limits) -> MediaTooLarge:

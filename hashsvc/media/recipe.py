@@ -103,7 +103,7 @@ class Recipe:
         )
 
 
-FOR_LISTS = Recipe(rate=4.0, distinct_bits=6, trimmed=True)
+FOR_LISTS = Recipe(rate=8.0, distinct_bits=24, trimmed=True)
 """For media to contribute."""
 
 FOR_CHECKS = Recipe(

@@ -3,33 +3,41 @@
 It takes jobs on stdin and answers on stdout (see `wire`), one at a time, until stdin ends. Before
 the first job it loads every decoder once and then bounds itself: address space, processor time a
 job, no file writing, no core dumps, few open files, and what `confinement` says. With `paths` it
-may open files to read them.
+may open files to read them. It has one thread: whoever reads the file, or asks the judge, waits
+for the answer.
 """
 
 import io
 import json
 import math
 import os
+import pkgutil
 import resource
 import sys
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
+import av
 from PIL import Image
 
-from hashsvc.errors import MediaError, MediaUnreadable
+from hashsvc.errors import MediaError
 from hashsvc.media import wire
 from hashsvc.media.confinement import confine
 from hashsvc.media.decode import look
-from hashsvc.media.digest import CHUNK_BYTES, Digester
+from hashsvc.media.digest import digests
 from hashsvc.media.image import PLUGINS
-from hashsvc.media.limits import Limits, out_of_memory
+from hashsvc.media.limits import Allowance, Limits
 from hashsvc.media.recipe import PERCEPTUAL, Recipe
+from hashsvc.media.scan import Seen, Span
 from hashsvc.model import Decoding
 
 _OPEN_FILES = 32
+_TELL_MS = 1000
+_NOT_LOADED = frozenset({"av.__main__", "av.datasets"})
 _EVERYTHING = Recipe(
     rate=8, decoding=Decoding.FAST, algorithms=PERCEPTUAL, dihedral=True, shrunk512=True
 )
@@ -42,14 +50,13 @@ def main() -> None:
     _warm_up()
     _bound(limits)
     confined = confine(opens_files="paths" in sys.argv[2:])
-    _send(answers, wire.message({"ready": True, "confined": confined}))
-    while (header := _read_frame(jobs)) is not None:
-        _limit_cpu(limits)
-        job = json.loads(header)
-        _serve(job["path"], Recipe.from_dict(job["recipe"]), jobs, answers, limits)
+    pool = Pool(jobs, answers)
+    pool.tell({"ready": True, "confined": confined})
+    while job := pool.next_job():
+        _serve(job, pool, limits)
 
 
-def _take_over_stdio() -> tuple[BinaryIO, BinaryIO]:
+def _take_over_stdio() -> tuple[io.BufferedReader, io.FileIO]:
     """Keep stdin and stdout for the protocol; whatever C libraries print goes nowhere."""
     jobs = os.fdopen(os.dup(0), "rb")
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
@@ -69,8 +76,24 @@ def _warm_up() -> None:
         sample = io.BytesIO()
         Image.new("RGB", (16, 16)).save(sample, plugins[0])
         look(sample, Limits(), _EVERYTHING)
-    with suppress(MediaUnreadable):
-        look(io.BytesIO(b"RIFF\0\0\0\0AVI LIST"), Limits(), _EVERYTHING)
+    # Opening a file loads what its streams are; none of these may be missing later.
+    for module in pkgutil.walk_packages(av.__path__, "av."):
+        if module.name not in _NOT_LOADED:
+            import_module(module.name)
+    look(_clip(), Limits(), _EVERYTHING, lambda _: ())
+
+
+def _clip() -> BinaryIO:
+    """A small video."""
+    clip = io.BytesIO()
+    with av.open(clip, "w", format="matroska") as container:
+        stream = container.add_stream("mpeg4", rate=1)
+        stream.width = stream.height = 64
+        stream.codec_context.thread_count = 1
+        for _ in range(2):
+            container.mux(stream.encode(av.VideoFrame(64, 64, "yuv420p")))
+        container.mux(stream.encode())
+    return clip
 
 
 def _bound(limits: Limits) -> None:
@@ -92,101 +115,146 @@ def _address_space_bytes() -> int:
     return int(pages) * resource.getpagesize()
 
 
-def _limit_cpu(limits: Limits) -> None:
-    """End this process with SIGXCPU when the next job takes too much processor time."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    most = math.ceil(used.ru_utime + used.ru_stime + limits.decode_cpu_s)
-    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (most, hard))
+class Pool:
+    """The worker's end of the conversation with the pool that started it.
+
+    It ends with the process, wherever that stands, when the pool is gone: nobody waits for a
+    result then.
+    """
+
+    def __init__(self, jobs: io.BufferedReader, answers: io.FileIO) -> None:
+        self._jobs = jobs
+        self._answers = answers
+        # Where all pieces go: none is left half read when there is no memory.
+        self._piece = memoryview(bytearray(wire.MAX_PIECE_BYTES))
+
+    def next_job(self) -> dict[str, Any] | None:
+        """Wait for a job; None when there will be no more."""
+        head = self._jobs.read(wire.HEAD_BYTES)
+        return self._message(head) if head else None
+
+    def tell(self, content: dict[str, Any]) -> None:
+        """Say what needs no answer."""
+        view = memoryview(wire.message(content))
+        while view:
+            view = view[self._answers.write(view) :]
+
+    def ask(self, content: dict[str, Any]) -> dict[str, Any]:
+        """Say something, and wait for the answer."""
+        self.tell(content)
+        return self._message(self._read(wire.HEAD_BYTES))
+
+    def ask_for_bytes(self) -> memoryview:
+        """Wait for the next piece of the file; none at its end. The piece lasts until the next."""
+        self.tell({"wants": len(self._piece)})
+        piece = self._piece[: wire.piece_length(self._read(wire.HEAD_BYTES))]
+        self._expect(self._jobs.readinto(piece), len(piece))
+        return piece
+
+    def _message(self, head: bytes) -> dict[str, Any]:
+        content = json.loads(self._read(wire.message_length(head)))
+        return cast("dict[str, Any]", content)
+
+    def _read(self, length: int) -> bytes:
+        found = self._jobs.read(length)
+        self._expect(len(found), length)
+        return found
+
+    def _expect(self, found: int, length: int) -> None:
+        if found < length:
+            # An exception would have to pass through decoders in C first.
+            os._exit(0)
 
 
-def _serve(
-    path: str | None, recipe: Recipe, jobs: BinaryIO, answers: BinaryIO, limits: Limits
-) -> None:
-    """Do one job. Whatever happens short of death, the job is read to its end and answered."""
-    digester = Digester()
+class Arriving(io.RawIOBase):
+    """A file that comes in while it is read. Reading waits for a byte, and gives what is there."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._piece = memoryview(b"")
+        self._is_whole = False
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fill the buffer, or its beginning; returns how many bytes were there, 0 at the end."""
+        if not self._piece and not self._is_whole:
+            self._piece = self._pool.ask_for_bytes()
+            self._is_whole = not self._piece
+        into = memoryview(buffer).cast("B")
+        count = min(len(into), len(self._piece))
+        into[:count] = self._piece[:count]
+        self._piece = self._piece[count:]
+        return count
+
+
+class Overseer:
+    """The judge of every job: passes on what is seen, and sees to the processor time.
+
+    Of a job that nobody judges, the pool is told once a second of video how far it has come.
+    """
+
+    def __init__(self, pool: Pool, limits: Limits, *, judged: bool) -> None:
+        self._pool = pool
+        self._judged = judged
+        self._allowance = Allowance(limits)
+        self._told_ms = 0
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        self._used_s = used.ru_utime + used.ru_stime
+        self._limit_cpu()
+
+    def judge(self, seen: Seen) -> Sequence[Span] | None:
+        """Give a step to the pool's judge, if it has one."""
+        self._allowance.reach(seen.through_ms)
+        self._limit_cpu()
+        if self._judged:
+            return wire.unpack_spans(self._pool.ask(wire.pack_seen(seen)))
+        if seen.through_ms - self._told_ms >= _TELL_MS:
+            self._told_ms = seen.through_ms
+            self._pool.tell({"through_ms": seen.through_ms})
+        return ()
+
+    def _limit_cpu(self) -> None:
+        """End this process with SIGXCPU when the job takes more processor time than it may."""
+        most = math.ceil(self._used_s + self._allowance.cpu_s)
+        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        resource.setrlimit(resource.RLIMIT_CPU, (most, hard))
+
+
+def _serve(job: dict[str, Any], pool: Pool, limits: Limits) -> None:
+    """Do one job. Whatever happens short of death, it is answered."""
+    recipe = Recipe.from_dict(job["recipe"])
+    # A video that nobody judges is sampled throughout.
+    recipe = replace(recipe, key_frames=recipe.key_frames and job["judged"])
+    overseer = Overseer(pool, limits, judged=job["judged"])
     answer: dict[str, Any]
     try:
-        with _take(path, jobs, digester, limits) as source:
-            _send(answers, _digests(digester))
-            answer = {"found": wire.pack_found(look(source, limits, recipe))}
-    except _Refused as refusal:
-        _send(answers, _digests(digester))
-        answer = {"error": wire.pack_error(refusal.error)}
+        with _file(job["path"], pool, limits) as source:
+            answer = {"found": wire.pack_found(look(source, limits, recipe, overseer.judge))}
     except MediaError as error:
         answer = {"error": wire.pack_error(error)}
     except OSError as error:
         answer = {"failed": [error.errno, error.strerror]}
-    _send(answers, wire.message(answer))
-
-
-def _take(
-    path: str | None, jobs: BinaryIO, digester: Digester, limits: Limits
-) -> AbstractContextManager[BinaryIO]:
-    """The job's file, digested."""
-    if path is None:
-        return _receive(jobs, digester, limits)
-    return _open(path, digester, limits)
-
-
-class _Refused(Exception):
-    """The bytes are not even looked at."""
-
-    def __init__(self, error: MediaError) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
-def _receive(jobs: BinaryIO, digester: Digester, limits: Limits) -> BinaryIO:
-    """Take a file's frames to the last one, digesting all and keeping what fits."""
-    copy = io.BytesIO()
-    error: MediaError | None = None
-    while piece := _read_frame(jobs):
-        digester.update(piece)
-        if error is None and digester.size_bytes > limits.max_bytes:
-            error = limits.exceeded("max_bytes", "the file")
-        if error is None:
-            try:
-                copy.write(piece)
-            except MemoryError:
-                error = out_of_memory(limits)
-        if error is not None:
-            copy.close()
-    if error is not None:
-        raise _Refused(error)
-    return copy
+    pool.tell(answer)
 
 
 @contextmanager
-def _open(path: str, digester: Digester, limits: Limits) -> Iterator[BinaryIO]:
-    """Open a file and digest it, unless it is past `max_bytes`."""
+def _file(path: str | None, pool: Pool, limits: Limits) -> Iterator[BinaryIO]:
+    """The job's file: the one at `path`, digested unless it is past `max_bytes`, or a stream."""
+    if path is None:
+        # `look` asks no more of a binary file than such a one can do.
+        yield cast("BinaryIO", Arriving(pool))
+        return
     with Path(path).open("rb") as source:
         size = source.seek(0, os.SEEK_END)
         if size > limits.max_bytes:
-            raise _Refused(limits.exceeded("max_bytes", f"a file of {size} bytes"))
+            raise limits.exceeded("max_bytes", f"a file of {size} bytes")
         source.seek(0)
-        while piece := source.read(CHUNK_BYTES):
-            digester.update(piece)
+        if size:
+            pool.tell({"digests": wire.pack_fingerprints(digests(source))})
         yield source
-
-
-def _digests(digester: Digester) -> bytes:
-    found = digester.fingerprints() if digester.size_bytes else ()
-    return wire.message({"digests": wire.pack_fingerprints(found)})
-
-
-def _read_frame(jobs: BinaryIO) -> bytes | None:
-    """The next frame; None where stdin ends, which it does only between jobs or for good."""
-    prefix = jobs.read(wire.LENGTH_BYTES)
-    if len(prefix) < wire.LENGTH_BYTES:
-        return None
-    return jobs.read(wire.frame_length(prefix))
-
-
-def _send(answers: BinaryIO, frame: bytes) -> None:
-    view = memoryview(frame)
-    while view:
-        view = view[answers.write(view) :]
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ NEEDS: dict[str, Role | str] = {
     f"{_REFLECTION}/ServerReflectionInfo": ANY_PARTNER,
     f"{_MATCH}/Check": Role.CHECK,
     f"{_MATCH}/CheckBatch": Role.CHECK,
+    f"{_MATCH}/CheckVideo": Role.CHECK,
     f"{_MATCH}/CheckMedia": Role.CHECK,
     # For the list that the request names: `check_may_contribute`.
     f"{_LISTS}/CreateList": Role.CONTRIBUTE,

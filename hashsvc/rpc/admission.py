@@ -112,6 +112,7 @@ class Admission:
             "Check": checks,
             "CheckBatch": room("streams of checks", limits.max_concurrent_streams),
             "CheckMedia": media,
+            "CheckVideo": room("videos being checked", limits.max_concurrent_videos),
             "CreateList": writes,
             "UpdateList": writes,
             "RotateKey": writes,

@@ -8,28 +8,27 @@ from typing import Any
 import grpc.aio
 import structlog
 
-from hashsvc import translate
-from hashsvc.access.probing import Probing
+from hashsvc import translate, translate_match
 from hashsvc.config import Limits, Matching
 from hashsvc.errors import (
     HashsvcError,
     InvalidRequest,
     MediaError,
-    MediaUnreadable,
-    ProbingSuspected,
 )
 from hashsvc.lists import rules
 from hashsvc.lists.indexer import Indexer
-from hashsvc.matching.disclosure import disclosed
-from hashsvc.matching.matcher import Matcher, Query
+from hashsvc.matching.matcher import Matcher
+from hashsvc.matching.query import Query
 from hashsvc.media import FOR_CHECKS, DecoderPool
 from hashsvc.metrics import Metrics
-from hashsvc.model import Fingerprint, MediaType, Outcome, UndeterminedReason, Verdict
+from hashsvc.model import Fingerprint, MediaType, Outcome, Verdict
 from hashsvc.rpc import access
+from hashsvc.rpc.answers import Answers
 from hashsvc.rpc.errors import status
 from hashsvc.rpc.threads import Threads
 from hashsvc.rpc.turns import in_pieces
 from hashsvc.rpc.uploads import Uploads
+from hashsvc.rpc.videos import Videos
 from hashsvc.tokens import Revisions
 from hashsvc.v1 import match_service_pb2 as pb
 from hashsvc.v1.match_service_pb2_grpc import MatchServiceServicer
@@ -53,6 +52,7 @@ class MatchServicer(MatchServiceServicer):
         matcher: Matcher,
         indexer: Indexer,
         decoders: DecoderPool,
+        stream_decoders: DecoderPool,
         uploads: Uploads,
         threads: Threads,
         revisions: Revisions,
@@ -70,7 +70,8 @@ class MatchServicer(MatchServiceServicer):
         self._metrics = metrics
         self._limits = limits
         self._wait_s = matching.wait_for_revision_s
-        self._probing = Probing(limits.max_near_per_entry)
+        self._answers = Answers(metrics, max_near_per_entry=limits.max_near_per_entry)
+        self._videos = Videos(matcher, stream_decoders, threads, self._answers, limits)
 
     async def Check(self, request: pb.CheckRequest, context: Context) -> pb.CheckResponse:
         """Check fingerprints."""
@@ -79,7 +80,7 @@ class MatchServicer(MatchServiceServicer):
         read = perf_counter()
         (verdict,) = await self._judge([query])
         matched = perf_counter()
-        response = pb.CheckResponse(verdict=self._to_proto(query, verdict))
+        response = pb.CheckResponse(verdict=self._answers.write(query.fingerprints, verdict))
         # Counted once the answer is on its way.
         moments = (started, read, matched, perf_counter())
         asyncio.get_running_loop().call_soon(self._metrics.checked, *moments)
@@ -91,27 +92,28 @@ class MatchServicer(MatchServiceServicer):
         """Fingerprint a file in a sandbox and check it."""
         async with self._uploads.receive(request_iterator) as upload:
             is_behind = await self._is_behind(upload.options.min_revision, context)
+            check = self._videos.open(_no_frames(is_behind=is_behind))
             try:
-                found = await self._decoders.fingerprint(upload.chunks, FOR_CHECKS)
+                found = await self._decoders.fingerprint(upload.chunks, FOR_CHECKS, check.judge)
             except MediaError as error:
                 return await self._check_unreadable(error, is_behind=is_behind)
-        query = Query(
-            found.media_type,
-            found.fingerprints,
-            found.limitation,
-            found.detail,
-            is_behind,
-            access.may_match(),
-            access.may_count(),
-        )
-        (verdict,) = await self._judge([query])
-        if found.limitation is UndeterminedReason.UNREADABLE and not verdict.matches:
-            # Half a picture that is not known says nothing of the whole.
-            raise MediaUnreadable(found.detail)
+        answer = await check.whole(found)
         return pb.CheckMediaResponse(
-            verdict=self._to_proto(query, verdict),
-            media_type=translate.media_type_to_proto(found.media_type),
+            verdict=answer.verdict, media_type=translate.media_type_to_proto(found.media_type)
         )
+
+    async def CheckVideo(
+        self, request_iterator: AsyncIterator[pb.CheckVideoRequest], context: Context
+    ) -> AsyncIterator[pb.CheckVideoResponse]:
+        """Check a video while it comes in."""
+        first = await anext(request_iterator, None)
+        min_revision = ""
+        if first is not None and first.WhichOneof("part") == "options":
+            min_revision = first.options.min_revision
+            first = await anext(request_iterator, None)
+        query = _no_frames(is_behind=await self._is_behind(min_revision, context))
+        async for answer in self._videos.check(first, request_iterator, query):
+            yield answer
 
     async def CheckBatch(
         self, request_iterator: AsyncIterator[pb.CheckBatchRequest], context: Context
@@ -142,7 +144,9 @@ class MatchServicer(MatchServiceServicer):
             )
             (verdict,) = await self._judge([query])
             if verdict.outcome is Outcome.MATCH:
-                return pb.CheckMediaResponse(verdict=self._to_proto(query, verdict))
+                return pb.CheckMediaResponse(
+                    verdict=self._answers.write(query.fingerprints, verdict)
+                )
         raise error
 
     async def _check_batch(
@@ -166,47 +170,9 @@ class MatchServicer(MatchServiceServicer):
 
     def _result(self, query: Query, verdict: Verdict) -> pb.CheckResult:
         try:
-            return pb.CheckResult(verdict=self._to_proto(query, verdict))
+            return pb.CheckResult(verdict=self._answers.write(query.fingerprints, verdict))
         except HashsvcError as error:
             return pb.CheckResult(error=status(error))
-
-    def _to_proto(self, query: Query, verdict: Verdict) -> pb.Verdict:
-        """Write what the caller may see of a verdict."""
-        if verdict.matches or verdict.exemptions:
-            self._notice_canaries(verdict)
-            self._notice_probing(query, verdict)
-            verdict = disclosed(verdict, access.may_see_evidence)
-        return translate.verdict_to_proto(verdict)
-
-    def _notice_canaries(self, verdict: Verdict) -> None:
-        """Tell of a match with what stands for no media: its value was taken from a list."""
-        for match in verdict.matches + verdict.exemptions:
-            if match.canary_of:
-                by = access.caller().partner
-                access.note(canary_of=match.canary_of, entry=match.entry)
-                self._metrics.canary_met(match.list_name, match.canary_of)
-                _log.warning("canary met", entry=match.entry, canary_of=match.canary_of, by=by)
-
-    def _notice_probing(self, query: Query, verdict: Verdict) -> None:
-        """Refuse an upload of a caller that comes near one entry with too many different files.
-
-        Raises:
-            ProbingSuspected: it does.
-        """
-        partner = access.caller().partner
-        for match in verdict.matches:
-            if match.is_exact or access.may_see_evidence(match.list_name):
-                continue
-            values = (fingerprint.value for fingerprint in query.fingerprints)
-            wait_s, is_first = self._probing.note(partner, match.entry, values)
-            if is_first:
-                self._metrics.probing_suspected(partner)
-                _log.warning("probing suspected", partner=partner, entry=match.entry)
-            if wait_s:
-                raise ProbingSuspected(
-                    "too many different files near one known entry within an hour",
-                    retry_after_s=wait_s,
-                )
 
     async def _query(self, request: pb.CheckRequest, context: Context) -> Query:
         most = self._limits.max_check_fingerprints
@@ -219,7 +185,7 @@ class MatchServicer(MatchServiceServicer):
         return Query(
             media_type,
             fingerprints,
-            translate.limitation_from_proto(request.limitation),
+            translate_match.limitation_from_proto(request.limitation),
             is_behind=await self._is_behind(request.min_revision, context),
             may_match=access.may_match(),
             may_count=access.may_count(),
@@ -234,6 +200,17 @@ class MatchServicer(MatchServiceServicer):
         if remaining is not None:
             wait_s = max(0.0, min(wait_s, remaining - _DEADLINE_MARGIN_S))
         return not await self._indexer.reached(position, wait_s)
+
+
+def _no_frames(*, is_behind: bool) -> Query:
+    """A video of which nothing was seen yet, for this caller."""
+    return Query(
+        MediaType.VIDEO,
+        (),
+        is_behind=is_behind,
+        may_match=access.may_match(),
+        may_count=access.may_count(),
+    )
 
 
 def _read_fingerprints(request: pb.CheckRequest) -> tuple[Fingerprint, ...]:

@@ -169,6 +169,23 @@ _FINGERPRINTS_WITHOUT_VALUES = _fingerprint_query(
 )
 
 
+FRAMES = (
+    sa.select(
+        schema.fingerprints.c.ordinal, schema.fingerprints.c.time_ms, schema.fingerprints.c.value
+    )
+    .where(
+        schema.fingerprints.c.entry_id == sa.bindparam("id"),
+        schema.fingerprints.c.algorithm == Algorithm.PDQ.value,
+        sa.or_(
+            schema.fingerprints.c.quality.is_(None),
+            schema.fingerprints.c.quality >= sa.bindparam("min_quality"),
+        ),
+    )
+    .order_by(schema.fingerprints.c.ordinal)
+)
+"""Select the frames of a video that can match."""
+
+
 def get_fingerprints(
     connection: sa.Connection, entry_ids: Sequence[int], *, with_values: bool
 ) -> dict[int, list[Fingerprint]]:

@@ -5,7 +5,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
+import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 
 from hashsvc.model import Entry, HashList, Incident, KnownEntry, ListKind
 from hashsvc.store import entries, opinions, schema
@@ -184,6 +186,21 @@ class Store:
             kind = ListKind(row.list_kind)
             known[row.id] = KnownEntry(entry, kind, row.names_contributors, said)
         return known
+
+    def known_frames(
+        self, entry_id: int, min_quality: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+        """Return the frames of a known video: milliseconds (n,) and PDQ values (n, 32).
+
+        Left out are those of less than `min_quality`. One without a time counts as one a second.
+        """
+        with self._engine.begin() as connection:
+            rows = connection.execute(
+                entries.FRAMES, {"id": entry_id, "min_quality": min_quality}
+            ).all()
+        times = [row.ordinal * 1000 if row.time_ms is None else row.time_ms for row in rows]
+        values = np.frombuffer(b"".join(row.value for row in rows), np.uint8)
+        return np.array(times, np.float64), values.reshape(-1, 32)
 
     def index_changes(self, after: int, limit: int) -> IndexChanges:
         """Return what up to `limit` records after position `after` mean for an index.

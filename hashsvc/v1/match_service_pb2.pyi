@@ -93,8 +93,28 @@ class Coverage(_message.Message):
     known_percent: float
     def __init__(self, upload_matched_seconds: _Optional[int] = ..., upload_total_seconds: _Optional[int] = ..., known_matched_seconds: _Optional[int] = ..., known_total_seconds: _Optional[int] = ..., upload_percent: _Optional[float] = ..., known_percent: _Optional[float] = ...) -> None: ...
 
+class Segment(_message.Message):
+    __slots__ = ("upload_start", "upload_end", "known_start", "known_end", "pace", "mean_distance", "likeness", "variant")
+    UPLOAD_START_FIELD_NUMBER: _ClassVar[int]
+    UPLOAD_END_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_START_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_END_FIELD_NUMBER: _ClassVar[int]
+    PACE_FIELD_NUMBER: _ClassVar[int]
+    MEAN_DISTANCE_FIELD_NUMBER: _ClassVar[int]
+    LIKENESS_FIELD_NUMBER: _ClassVar[int]
+    VARIANT_FIELD_NUMBER: _ClassVar[int]
+    upload_start: _duration_pb2.Duration
+    upload_end: _duration_pb2.Duration
+    known_start: _duration_pb2.Duration
+    known_end: _duration_pb2.Duration
+    pace: float
+    mean_distance: float
+    likeness: float
+    variant: str
+    def __init__(self, upload_start: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., upload_end: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., known_start: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., known_end: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., pace: _Optional[float] = ..., mean_distance: _Optional[float] = ..., likeness: _Optional[float] = ..., variant: _Optional[str] = ...) -> None: ...
+
 class Match(_message.Message):
-    __slots__ = ("entry", "list", "media_type", "algorithm", "distance", "variant", "labels", "entities", "basis", "severity", "incident", "contributor", "evidence", "coverage", "confidence", "opinions")
+    __slots__ = ("entry", "list", "media_type", "algorithm", "distance", "variant", "labels", "entities", "basis", "severity", "incident", "contributor", "evidence", "coverage", "confidence", "opinions", "segments")
     ENTRY_FIELD_NUMBER: _ClassVar[int]
     LIST_FIELD_NUMBER: _ClassVar[int]
     MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
@@ -111,6 +131,7 @@ class Match(_message.Message):
     COVERAGE_FIELD_NUMBER: _ClassVar[int]
     CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
     OPINIONS_FIELD_NUMBER: _ClassVar[int]
+    SEGMENTS_FIELD_NUMBER: _ClassVar[int]
     entry: str
     list: str
     media_type: _types_pb2.MediaType
@@ -127,7 +148,8 @@ class Match(_message.Message):
     coverage: Coverage
     confidence: Confidence
     opinions: _types_pb2.OpinionCounts
-    def __init__(self, entry: _Optional[str] = ..., list: _Optional[str] = ..., media_type: _Optional[_Union[_types_pb2.MediaType, str]] = ..., algorithm: _Optional[_Union[_types_pb2.Algorithm, str]] = ..., distance: _Optional[int] = ..., variant: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., entities: _Optional[_Iterable[str]] = ..., basis: _Optional[_Union[_types_pb2.Basis, str]] = ..., severity: _Optional[_Union[_types_pb2.Severity, str]] = ..., incident: _Optional[str] = ..., contributor: _Optional[str] = ..., evidence: _Optional[_Iterable[_Union[Evidence, _Mapping]]] = ..., coverage: _Optional[_Union[Coverage, _Mapping]] = ..., confidence: _Optional[_Union[Confidence, str]] = ..., opinions: _Optional[_Union[_types_pb2.OpinionCounts, _Mapping]] = ...) -> None: ...
+    segments: _containers.RepeatedCompositeFieldContainer[Segment]
+    def __init__(self, entry: _Optional[str] = ..., list: _Optional[str] = ..., media_type: _Optional[_Union[_types_pb2.MediaType, str]] = ..., algorithm: _Optional[_Union[_types_pb2.Algorithm, str]] = ..., distance: _Optional[int] = ..., variant: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., entities: _Optional[_Iterable[str]] = ..., basis: _Optional[_Union[_types_pb2.Basis, str]] = ..., severity: _Optional[_Union[_types_pb2.Severity, str]] = ..., incident: _Optional[str] = ..., contributor: _Optional[str] = ..., evidence: _Optional[_Iterable[_Union[Evidence, _Mapping]]] = ..., coverage: _Optional[_Union[Coverage, _Mapping]] = ..., confidence: _Optional[_Union[Confidence, str]] = ..., opinions: _Optional[_Union[_types_pb2.OpinionCounts, _Mapping]] = ..., segments: _Optional[_Iterable[_Union[Segment, _Mapping]]] = ...) -> None: ...
 
 class Verdict(_message.Message):
     __slots__ = ("outcome", "undetermined_reason", "detail", "action", "matches", "total_matches", "exemptions", "searched", "revision", "check_time")
@@ -192,6 +214,68 @@ class CheckMediaResponse(_message.Message):
     verdict: Verdict
     media_type: _types_pb2.MediaType
     def __init__(self, verdict: _Optional[_Union[Verdict, _Mapping]] = ..., media_type: _Optional[_Union[_types_pb2.MediaType, str]] = ...) -> None: ...
+
+class CheckVideoOptions(_message.Message):
+    __slots__ = ("min_revision",)
+    MIN_REVISION_FIELD_NUMBER: _ClassVar[int]
+    min_revision: str
+    def __init__(self, min_revision: _Optional[str] = ...) -> None: ...
+
+class VideoFrames(_message.Message):
+    __slots__ = ("fingerprints", "seen_through")
+    FINGERPRINTS_FIELD_NUMBER: _ClassVar[int]
+    SEEN_THROUGH_FIELD_NUMBER: _ClassVar[int]
+    fingerprints: _containers.RepeatedCompositeFieldContainer[_types_pb2.Fingerprint]
+    seen_through: _duration_pb2.Duration
+    def __init__(self, fingerprints: _Optional[_Iterable[_Union[_types_pb2.Fingerprint, _Mapping]]] = ..., seen_through: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class VideoEnd(_message.Message):
+    __slots__ = ("digests", "limitation", "detail")
+    DIGESTS_FIELD_NUMBER: _ClassVar[int]
+    LIMITATION_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    digests: _containers.RepeatedCompositeFieldContainer[_types_pb2.Fingerprint]
+    limitation: UndeterminedReason
+    detail: str
+    def __init__(self, digests: _Optional[_Iterable[_Union[_types_pb2.Fingerprint, _Mapping]]] = ..., limitation: _Optional[_Union[UndeterminedReason, str]] = ..., detail: _Optional[str] = ...) -> None: ...
+
+class CheckVideoRequest(_message.Message):
+    __slots__ = ("options", "chunk", "frames", "end")
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    FRAMES_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    options: CheckVideoOptions
+    chunk: bytes
+    frames: VideoFrames
+    end: VideoEnd
+    def __init__(self, options: _Optional[_Union[CheckVideoOptions, _Mapping]] = ..., chunk: _Optional[bytes] = ..., frames: _Optional[_Union[VideoFrames, _Mapping]] = ..., end: _Optional[_Union[VideoEnd, _Mapping]] = ...) -> None: ...
+
+class TimeSpan(_message.Message):
+    __slots__ = ("start", "end")
+    START_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    start: _duration_pb2.Duration
+    end: _duration_pb2.Duration
+    def __init__(self, start: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., end: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class CheckVideoResponse(_message.Message):
+    __slots__ = ("verdict", "is_certain", "is_final", "seen_through", "frames", "look_closer", "is_progressive")
+    VERDICT_FIELD_NUMBER: _ClassVar[int]
+    IS_CERTAIN_FIELD_NUMBER: _ClassVar[int]
+    IS_FINAL_FIELD_NUMBER: _ClassVar[int]
+    SEEN_THROUGH_FIELD_NUMBER: _ClassVar[int]
+    FRAMES_FIELD_NUMBER: _ClassVar[int]
+    LOOK_CLOSER_FIELD_NUMBER: _ClassVar[int]
+    IS_PROGRESSIVE_FIELD_NUMBER: _ClassVar[int]
+    verdict: Verdict
+    is_certain: bool
+    is_final: bool
+    seen_through: _duration_pb2.Duration
+    frames: int
+    look_closer: _containers.RepeatedCompositeFieldContainer[TimeSpan]
+    is_progressive: bool
+    def __init__(self, verdict: _Optional[_Union[Verdict, _Mapping]] = ..., is_certain: bool = ..., is_final: bool = ..., seen_through: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., frames: _Optional[int] = ..., look_closer: _Optional[_Iterable[_Union[TimeSpan, _Mapping]]] = ..., is_progressive: bool = ...) -> None: ...
 
 class CheckBatchRequest(_message.Message):
     __slots__ = ("checks",)

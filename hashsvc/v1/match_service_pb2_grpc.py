@@ -52,6 +52,11 @@ class MatchServiceStub(object):
                 request_serializer=hashsvc_dot_v1_dot_match__service__pb2.CheckMediaRequest.SerializeToString,
                 response_deserializer=hashsvc_dot_v1_dot_match__service__pb2.CheckMediaResponse.FromString,
                 _registered_method=True)
+        self.CheckVideo = channel.stream_stream(
+                '/hashsvc.v1.MatchService/CheckVideo',
+                request_serializer=hashsvc_dot_v1_dot_match__service__pb2.CheckVideoRequest.SerializeToString,
+                response_deserializer=hashsvc_dot_v1_dot_match__service__pb2.CheckVideoResponse.FromString,
+                _registered_method=True)
         self.CheckBatch = channel.stream_stream(
                 '/hashsvc.v1.MatchService/CheckBatch',
                 request_serializer=hashsvc_dot_v1_dot_match__service__pb2.CheckBatchRequest.SerializeToString,
@@ -101,6 +106,29 @@ class MatchServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CheckVideo(self, request_iterator, context):
+        """Checks a video while it is uploaded: bytes as they arrive, or frames that the caller hashes
+        itself, in; growing evidence out.
+
+        The first message may carry options. Then come either chunks of the file, in order, or frames
+        with their times, never both. The node answers whenever it knows more, and says `is_certain` as
+        soon as something matches: the caller may stop sending then, and end the call. When the caller
+        has half-closed, the last answer is on the way; it has `is_final` and its verdict is for the
+        whole video.
+
+        A caller that hashes itself sends its key frames first, each with `seen_through`, and looks more
+        closely where an answer's `look_closer` asks it to. The node takes chunks only as fast as it
+        decodes them; a long or slow upload holds little memory. WebM, Matroska, MPEG-TS, AVI and MP4
+        with its index first, or in fragments, are decoded as they arrive; an MP4 with its index at the
+        end when it is there (`is_progressive` tells).
+        INVALID_ARGUMENT: a malformed frame, or a file that cannot be fingerprinted, as for CheckMedia.
+        RESOURCE_EXHAUSTED: a limit, as for CheckMedia; or too many videos at once (`RetryInfo`).
+        UNAVAILABLE, DEADLINE_EXCEEDED: as for Check. Answers given before stay good. Not retried.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CheckBatch(self, request_iterator, context):
         """Checks many uploads over one stream: each request message is a batch, and each is answered by
         one response message, in order. Send ahead without waiting: the stream is pipelined, and a
@@ -126,6 +154,11 @@ def add_MatchServiceServicer_to_server(servicer, server):
                     servicer.CheckMedia,
                     request_deserializer=hashsvc_dot_v1_dot_match__service__pb2.CheckMediaRequest.FromString,
                     response_serializer=hashsvc_dot_v1_dot_match__service__pb2.CheckMediaResponse.SerializeToString,
+            ),
+            'CheckVideo': grpc.stream_stream_rpc_method_handler(
+                    servicer.CheckVideo,
+                    request_deserializer=hashsvc_dot_v1_dot_match__service__pb2.CheckVideoRequest.FromString,
+                    response_serializer=hashsvc_dot_v1_dot_match__service__pb2.CheckVideoResponse.SerializeToString,
             ),
             'CheckBatch': grpc.stream_stream_rpc_method_handler(
                     servicer.CheckBatch,
@@ -195,6 +228,33 @@ class MatchService(object):
             '/hashsvc.v1.MatchService/CheckMedia',
             hashsvc_dot_v1_dot_match__service__pb2.CheckMediaRequest.SerializeToString,
             hashsvc_dot_v1_dot_match__service__pb2.CheckMediaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckVideo(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/hashsvc.v1.MatchService/CheckVideo',
+            hashsvc_dot_v1_dot_match__service__pb2.CheckVideoRequest.SerializeToString,
+            hashsvc_dot_v1_dot_match__service__pb2.CheckVideoResponse.FromString,
             options,
             channel_credentials,
             insecure,

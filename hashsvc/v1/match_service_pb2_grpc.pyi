@@ -57,6 +57,22 @@ _MatchServiceCheckMediaType = typing_extensions.TypeVar(
     ],
 )
 
+_MatchServiceCheckVideoType = typing_extensions.TypeVar(
+    '_MatchServiceCheckVideoType',
+    grpc.StreamStreamMultiCallable[
+        hashsvc.v1.match_service_pb2.CheckVideoRequest,
+        hashsvc.v1.match_service_pb2.CheckVideoResponse,
+    ],
+    grpc.aio.StreamStreamMultiCallable[
+        hashsvc.v1.match_service_pb2.CheckVideoRequest,
+        hashsvc.v1.match_service_pb2.CheckVideoResponse,
+    ],
+    default=grpc.StreamStreamMultiCallable[
+        hashsvc.v1.match_service_pb2.CheckVideoRequest,
+        hashsvc.v1.match_service_pb2.CheckVideoResponse,
+    ],
+)
+
 _MatchServiceCheckBatchType = typing_extensions.TypeVar(
     '_MatchServiceCheckBatchType',
     grpc.StreamStreamMultiCallable[
@@ -73,7 +89,7 @@ _MatchServiceCheckBatchType = typing_extensions.TypeVar(
     ],
 )
 
-class MatchServiceStub(typing.Generic[_MatchServiceCheckType, _MatchServiceCheckMediaType, _MatchServiceCheckBatchType]):
+class MatchServiceStub(typing.Generic[_MatchServiceCheckType, _MatchServiceCheckMediaType, _MatchServiceCheckVideoType, _MatchServiceCheckBatchType]):
     """Answers whether media is known. A check reads no database and no disk when nothing matches, and
     stores nothing: neither the media nor its fingerprints.
 
@@ -95,6 +111,10 @@ class MatchServiceStub(typing.Generic[_MatchServiceCheckType, _MatchServiceCheck
             hashsvc.v1.match_service_pb2.CheckMediaResponse,
         ],
         grpc.StreamStreamMultiCallable[
+            hashsvc.v1.match_service_pb2.CheckVideoRequest,
+            hashsvc.v1.match_service_pb2.CheckVideoResponse,
+        ],
+        grpc.StreamStreamMultiCallable[
             hashsvc.v1.match_service_pb2.CheckBatchRequest,
             hashsvc.v1.match_service_pb2.CheckBatchResponse,
         ],
@@ -109,6 +129,10 @@ class MatchServiceStub(typing.Generic[_MatchServiceCheckType, _MatchServiceCheck
         grpc.aio.StreamUnaryMultiCallable[
             hashsvc.v1.match_service_pb2.CheckMediaRequest,
             hashsvc.v1.match_service_pb2.CheckMediaResponse,
+        ],
+        grpc.aio.StreamStreamMultiCallable[
+            hashsvc.v1.match_service_pb2.CheckVideoRequest,
+            hashsvc.v1.match_service_pb2.CheckVideoResponse,
         ],
         grpc.aio.StreamStreamMultiCallable[
             hashsvc.v1.match_service_pb2.CheckBatchRequest,
@@ -141,6 +165,26 @@ class MatchServiceStub(typing.Generic[_MatchServiceCheckType, _MatchServiceCheck
     UNAVAILABLE, DEADLINE_EXCEEDED: as for Check.
     """
 
+    CheckVideo: _MatchServiceCheckVideoType
+    """Checks a video while it is uploaded: bytes as they arrive, or frames that the caller hashes
+    itself, in; growing evidence out.
+
+    The first message may carry options. Then come either chunks of the file, in order, or frames
+    with their times, never both. The node answers whenever it knows more, and says `is_certain` as
+    soon as something matches: the caller may stop sending then, and end the call. When the caller
+    has half-closed, the last answer is on the way; it has `is_final` and its verdict is for the
+    whole video.
+
+    A caller that hashes itself sends its key frames first, each with `seen_through`, and looks more
+    closely where an answer's `look_closer` asks it to. The node takes chunks only as fast as it
+    decodes them; a long or slow upload holds little memory. WebM, Matroska, MPEG-TS, AVI and MP4
+    with its index first, or in fragments, are decoded as they arrive; an MP4 with its index at the
+    end when it is there (`is_progressive` tells).
+    INVALID_ARGUMENT: a malformed frame, or a file that cannot be fingerprinted, as for CheckMedia.
+    RESOURCE_EXHAUSTED: a limit, as for CheckMedia; or too many videos at once (`RetryInfo`).
+    UNAVAILABLE, DEADLINE_EXCEEDED: as for Check. Answers given before stay good. Not retried.
+    """
+
     CheckBatch: _MatchServiceCheckBatchType
     """Checks many uploads over one stream: each request message is a batch, and each is answered by
     one response message, in order. Send ahead without waiting: the stream is pipelined, and a
@@ -159,6 +203,10 @@ MatchServiceAsyncStub: typing_extensions.TypeAlias = MatchServiceStub[
     grpc.aio.StreamUnaryMultiCallable[
         hashsvc.v1.match_service_pb2.CheckMediaRequest,
         hashsvc.v1.match_service_pb2.CheckMediaResponse,
+    ],
+    grpc.aio.StreamStreamMultiCallable[
+        hashsvc.v1.match_service_pb2.CheckVideoRequest,
+        hashsvc.v1.match_service_pb2.CheckVideoResponse,
     ],
     grpc.aio.StreamStreamMultiCallable[
         hashsvc.v1.match_service_pb2.CheckBatchRequest,
@@ -210,6 +258,31 @@ class MatchServiceServicer(metaclass=abc.ABCMeta):
         RESOURCE_EXHAUSTED: the file passes a limit on size, pixels, duration, memory or decoding time
           (`ErrorInfo` names it), or too much is being decoded (`RetryInfo` says when to retry).
         UNAVAILABLE, DEADLINE_EXCEEDED: as for Check.
+        """
+
+    @abc.abstractmethod
+    def CheckVideo(
+        self,
+        request_iterator: _MaybeAsyncIterator[hashsvc.v1.match_service_pb2.CheckVideoRequest],
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[hashsvc.v1.match_service_pb2.CheckVideoResponse], collections.abc.AsyncIterator[hashsvc.v1.match_service_pb2.CheckVideoResponse]]:
+        """Checks a video while it is uploaded: bytes as they arrive, or frames that the caller hashes
+        itself, in; growing evidence out.
+
+        The first message may carry options. Then come either chunks of the file, in order, or frames
+        with their times, never both. The node answers whenever it knows more, and says `is_certain` as
+        soon as something matches: the caller may stop sending then, and end the call. When the caller
+        has half-closed, the last answer is on the way; it has `is_final` and its verdict is for the
+        whole video.
+
+        A caller that hashes itself sends its key frames first, each with `seen_through`, and looks more
+        closely where an answer's `look_closer` asks it to. The node takes chunks only as fast as it
+        decodes them; a long or slow upload holds little memory. WebM, Matroska, MPEG-TS, AVI and MP4
+        with its index first, or in fragments, are decoded as they arrive; an MP4 with its index at the
+        end when it is there (`is_progressive` tells).
+        INVALID_ARGUMENT: a malformed frame, or a file that cannot be fingerprinted, as for CheckMedia.
+        RESOURCE_EXHAUSTED: a limit, as for CheckMedia; or too many videos at once (`RetryInfo`).
+        UNAVAILABLE, DEADLINE_EXCEEDED: as for Check. Answers given before stay good. Not retried.
         """
 
     @abc.abstractmethod

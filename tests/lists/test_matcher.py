@@ -14,7 +14,8 @@ from hashsvc.lists.indexer import Indexer
 from hashsvc.lists.ledger import Ledger
 from hashsvc.lists.logs import ListKeys, SignedLogs
 from hashsvc.lists.readers import Readers
-from hashsvc.matching.matcher import Matcher, Query
+from hashsvc.matching.matcher import Matcher
+from hashsvc.matching.query import Query
 from hashsvc.model import (
     Action,
     Algorithm,
@@ -298,12 +299,18 @@ def test_a_known_clip_inside_a_long_upload_matches(desk: Desk) -> None:
     assert (match.coverage.upload_percent, match.coverage.known_percent) == (5, 100)
 
 
-def test_sharing_some_frames_is_no_match(desk: Desk) -> None:
-    """Clips shot in one room share up to 40 % of their frames."""
+def test_sharing_frames_without_their_order_is_no_match(desk: Desk) -> None:
+    """Clips shot in one room share up to 40 % of their frames, at other moments."""
     shared = frames(8)
     desk.add("acme/known", video([*shared, *frames(12, first=100)]))
-    upload = clip([*shared, *frames(12, first=200)])
+    upload = clip([*shared[::-1], *frames(12, first=200)])
     assert desk.check(*upload, media_type=MediaType.VIDEO).outcome is Outcome.NO_MATCH
+    # The same frames in their order are the same footage.
+    upload = clip([*frames(12, first=200), *shared])
+    (match,) = desk.check(*upload, media_type=MediaType.VIDEO).matches
+    (segment,) = match.segments
+    assert (segment.upload_start_ms, segment.upload_end_ms) == (12_000, 20_000)
+    assert (segment.known_start_ms, segment.distance) == (0, 0)
 
 
 def test_coverage_counts_seconds_however_densely_they_are_sampled(desk: Desk) -> None:

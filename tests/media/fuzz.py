@@ -3,7 +3,8 @@
     python -m tests.media.fuzz --inputs 5000 --seed 1 --workers 2 --keep FOLDER [FILE...]
 
 The seeds are the shipped test vectors, the test pattern, pictures and videos made here, and the
-files named.
+files named. A third is handed over whole, a third comes in by odd pieces, a third so and with a
+judge who asks for anything at all, and sometimes has enough.
 Mutations by a seeded random generator: bits and bytes changed, pieces cut, repeated, moved or taken
 from another seed, lengths set to extremes, the head of one file on the body of another. Every input
 must end in fingerprints or in an error that names the cause. `FOLDER` keeps those that ended a
@@ -16,7 +17,7 @@ import random
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from time import monotonic
 
@@ -26,6 +27,7 @@ from hashsvc import testpattern
 from hashsvc.errors import MediaError
 from hashsvc.media import DecoderPool, Limits, Recipe
 from hashsvc.media.recipe import PERCEPTUAL
+from hashsvc.media.scan import AsyncJudge, Seen, Span
 from hashsvc.model import Decoding
 from hashsvc.testpattern import vectors
 from tests.media.making import movie, photo, saved
@@ -57,6 +59,9 @@ def _made(scratch: Path) -> Iterator[bytes]:
     yield movie(scratch / "seed.mkv", "mpeg4", seconds=1)
     yield movie(scratch / "seed.webm", "libvpx", seconds=1)
     yield movie(scratch / "seed.ts", "libx264", seconds=1)
+    yield movie(scratch / "frag.mp4", "libx264", container={"movflags": "frag_keyframe+empty_moov"})
+    yield movie(scratch / "keys.webm", "libvpx", options={"g": "5"})
+    yield movie(scratch / "keys.ts", "mpeg2video", options={"g": "5"})
     picture = Image.fromarray(photo(48, 64, seed=3))
     for form in ("AVIF", "BMP", "TIFF"):
         yield saved(picture, form)
@@ -107,15 +112,16 @@ async def fuzz(
 ) -> Counter[str]:
     """Decode so many inputs; count what they came to."""
     outcomes: Counter[str] = Counter()
-    source = random.Random(seed)
     async with DecoderPool(workers, LIMITS, opens_files=False) as pool:
         waiting = iter(range(inputs))
 
         async def work() -> None:
             for number in waiting:
+                # Each its own, so that it is the same whatever the others do meanwhile.
+                source = random.Random(f"{seed}-{number}")
                 data = mutate(source, corpus)
                 restarts = pool.restarts
-                outcome = await _outcome(pool, data, _recipe(source))
+                outcome = await _outcome(pool, data, _recipe(source), source)
                 outcomes[outcome] += 1
                 if keep is not None and pool.restarts > restarts:
                     (keep / f"{seed}-{number}").write_bytes(data)
@@ -131,6 +137,7 @@ def _recipe(source: random.Random) -> Recipe:
     """Return what to make of the next input."""
     return Recipe(
         rate=source.choice((1.0, 8.0)),
+        key_frames=source.random() < 0.5,
         distinct_bits=source.choice((0, 6)),
         mirrored=source.random() < 0.5,
         trimmed=source.random() < 0.5,
@@ -141,14 +148,39 @@ def _recipe(source: random.Random) -> Recipe:
     )
 
 
-async def _outcome(pool: DecoderPool, data: bytes, recipe: Recipe) -> str:
+async def _outcome(pool: DecoderPool, data: bytes, recipe: Recipe, source: random.Random) -> str:
+    way = source.randrange(3)
+    chunks = [data] if way == 0 else _pieces(data, source)
+    judge = _judge(source) if way == 2 else None
     try:
-        found = await pool.fingerprint([data], recipe=recipe)
+        found = await pool.fingerprint(chunks, recipe, judge)
     except MediaError as error:
         limit = error.metadata.get("limit", "")
         text = str(error) if "crashed" in str(error) else limit
         return f"{error.reason} {text}".strip()
     return f"fingerprints of {found.media_type}" + (" in part" if found.limitation else "")
+
+
+async def _pieces(data: bytes, source: random.Random) -> AsyncIterator[bytes]:
+    """Cut a file into odd pieces."""
+    most = source.choice((1000, 10_000, 100_000))
+    at = 0
+    while at < len(data):
+        size = source.randrange(most)
+        yield data[at : at + size]
+        at += size
+
+
+def _judge(source: random.Random) -> AsyncJudge:
+    """Ask for spans near and far, sensible or not."""
+
+    async def judge(seen: Seen) -> Sequence[Span] | None:
+        if source.random() < 0.05:
+            return None
+        near = (0, seen.through_ms, source.randrange(10_000), -5, 2**40)
+        return [Span(source.choice(near), source.choice(near)) for _ in range(source.randrange(4))]
+
+    return judge
 
 
 def main() -> int:

@@ -106,11 +106,11 @@ async def test_workers_are_confined(monkeypatch: pytest.MonkeyPatch) -> None:
     os.set_inheritable(open_here, True)
     async with DecoderPool(1, opens_files=False) as pool:
         await pool.fingerprint([testpattern.PATH.read_bytes()])
-        (slot,) = pool._slots
-        worker = await slot.ready()
+        (starting,) = pool._idle
+        worker = await starting
         if set(pool.confined) != set(LAYERS):
             pytest.skip(f"only {pool.confined} hold here")
-        process = Path(f"/proc/{worker._process.pid}")
+        process = Path(f"/proc/{worker.pid}")
         status = dict(
             line.split(":\t", 1) for line in (process / "status").read_text().splitlines()
         )
@@ -118,7 +118,7 @@ async def test_workers_are_confined(monkeypatch: pytest.MonkeyPatch) -> None:
         assert "HASHSVC_API_KEY" not in (process / "environ").read_text()
         targets = [link.readlink().name for link in (process / "fd").iterdir()]
         assert "passwd" not in targets
-        assert os.getpgid(worker._process.pid) != os.getpgid(0)
+        assert os.getpgid(worker.pid) != os.getpgid(0)
         with pytest.raises(OSError, match="not permitted"):
             await pool.fingerprint_path(testpattern.PATH)
         assert (await pool.fingerprint([testpattern.PATH.read_bytes()])).format == "png"

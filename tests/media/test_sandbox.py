@@ -17,18 +17,16 @@ from hashsvc.errors import (
     OperatorError,
 )
 from hashsvc.media import DecoderPool, Limits, wire
-from hashsvc.media.process import environment, worker_command
+from hashsvc.media.process import environment
 from hashsvc.model import Fingerprint, MediaFingerprints
 from tests.media.making import hollow_png, look, movie, saved
+from tests.media.puppet import puppet, until
 
-# A worker that does as the file tells it, once its digests are out.
-PUPPET = """
-import os, resource, signal, sys, time
-from hashsvc.media import worker
-
-def look(source, limits, recipe):
-    source.seek(0)
-    order = source.read().decode(errors="replace")
+# What a worker does with a file that says so.
+ACTS = """
+def look(source, limits, recipe, judge):
+    data = source.readall()
+    order = data.decode(errors="replace")
     if order == "crash":
         os.kill(os.getpid(), signal.SIGSEGV)
     if order == "exit":
@@ -44,27 +42,19 @@ def look(source, limits, recipe):
         try:
             bytearray(2 * limits.decode_memory_bytes)
         except MemoryError:
-            raise worker.out_of_memory(limits)
+            raise out_of_memory(limits)
     if order == "write":
         os.write(os.memfd_create("scratch"), b"x")
     if order == "chatter":
         os.write(1, b"noise on stdout")
         os.write(2, b"noise on stderr")
     if order == "secrets":
-        raise worker.MediaError(" ".join(sorted(os.environ)))
+        raise MediaError(" ".join(sorted(os.environ)))
     if order == "garble":
         os.write(4, b"\\xff" * 8)
         signal.pause()
-    return real(source, limits, recipe)
-
-real, worker.look = worker.look, look
-worker.main()
+    return real(io.BytesIO(data), limits, recipe, judge)
 """
-
-
-def puppet(limits: Limits) -> Sequence[str]:
-    """The command line of such a worker."""
-    return (sys.executable, "-P", "-c", PUPPET, worker_command(limits, opens_files=True)[-2])
 
 
 def sha256(found: MediaError | MediaFingerprints) -> bytes:
@@ -73,15 +63,6 @@ def sha256(found: MediaError | MediaFingerprints) -> bytes:
         found.digests if isinstance(found, MediaError) else found.fingerprints
     )
     return prints[0].value
-
-
-async def until_busy(pool: DecoderPool) -> None:
-    """Let the event loop turn until a call has its worker, which takes a turn or two."""
-    for _ in range(100):
-        if pool.busy:
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("no call got a worker")
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +137,7 @@ async def test_whatever_a_file_does_the_next_is_served(
     image: bytes, order: str, limits: Limits, kind: type[MediaError], message: str
 ) -> None:
     """The error names the cause, the digests are known, the worker is replaced."""
-    async with DecoderPool(1, limits, command=puppet(limits)) as pool:
+    async with DecoderPool(1, limits, command=puppet(ACTS, limits, warm=True)) as pool:
         with pytest.raises(kind, match=message) as refused:
             await pool.fingerprint([order.encode()])
         assert sha256(refused.value) == hashlib.sha256(order.encode()).digest()
@@ -167,7 +148,7 @@ async def test_whatever_a_file_does_the_next_is_served(
 
 async def test_a_worker_can_not_write_or_speak_out_of_turn(image: bytes) -> None:
     """No file grows, and what a library prints does not reach the protocol."""
-    async with DecoderPool(1, command=puppet(Limits())) as pool:
+    async with DecoderPool(1, command=puppet(ACTS, warm=True)) as pool:
         with pytest.raises(OSError, match=r"not permitted|too large"):
             await pool.fingerprint([b"write"])
         with pytest.raises(MediaUnreadable, match="text"):
@@ -178,7 +159,7 @@ async def test_a_worker_can_not_write_or_speak_out_of_turn(image: bytes) -> None
 async def test_a_worker_inherits_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its environment is made, not passed on."""
     monkeypatch.setenv("HASHSVC_SECRET", "s3cret")
-    async with DecoderPool(1, command=puppet(Limits())) as pool:
+    async with DecoderPool(1, command=puppet(ACTS, warm=True)) as pool:
         with pytest.raises(MediaError) as refused:
             await pool.fingerprint([b"secrets"])
     made_by_libraries = {"LC_CTYPE", "LD_LIBRARY_PATH"}
@@ -204,16 +185,16 @@ async def test_a_file_larger_than_memory(image: bytes) -> None:
     block = bytes(2**20)
     async with DecoderPool(1, limits) as pool:
         with pytest.raises(MediaTooLarge, match="decode_memory_bytes") as refused:
-            await pool.fingerprint([block] * 64)
-        assert sha256(refused.value) == hashlib.sha256(block * 64).digest()
+            await pool.fingerprint([image, *[block] * 64])
+        assert sha256(refused.value) == hashlib.sha256(image + block * 64).digest()
         assert (await pool.fingerprint([image])).format == "jpeg"
 
 
 async def test_a_cancelled_call_frees_its_worker(image: bytes) -> None:
     """The client went away while its file was being decoded."""
-    async with DecoderPool(1, command=puppet(Limits())) as pool:
+    async with DecoderPool(1, command=puppet(ACTS, warm=True)) as pool:
         call = asyncio.create_task(pool.fingerprint([b"hang"]))
-        await until_busy(pool)
+        await until(lambda: pool.busy)
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
@@ -223,9 +204,9 @@ async def test_a_cancelled_call_frees_its_worker(image: bytes) -> None:
 
 async def test_a_cancelled_wait_costs_no_worker(image: bytes) -> None:
     """The client went away while it was waiting for its turn."""
-    async with DecoderPool(1, command=puppet(Limits())) as pool:
+    async with DecoderPool(1, command=puppet(ACTS, warm=True)) as pool:
         first = asyncio.create_task(pool.fingerprint([b"hang"]))
-        await until_busy(pool)
+        await until(lambda: pool.busy)
         second = asyncio.create_task(pool.fingerprint([image]))
         await asyncio.sleep(0)
         second.cancel()
@@ -237,9 +218,9 @@ async def test_a_cancelled_wait_costs_no_worker(image: bytes) -> None:
 
 async def test_a_slow_file_does_not_delay_others(image: bytes) -> None:
     """One worker hangs, the other goes on."""
-    async with DecoderPool(2, command=puppet(Limits())) as pool:
+    async with DecoderPool(2, command=puppet(ACTS, warm=True)) as pool:
         slow = asyncio.create_task(pool.fingerprint([b"hang"]))
-        await until_busy(pool)
+        await until(lambda: pool.busy)
         for _ in range(3):
             assert (await pool.fingerprint([image])).format == "jpeg"
         assert (slow.done(), pool.busy) == (False, 1)
@@ -262,7 +243,7 @@ async def test_a_worker_that_dies_while_the_file_is_sent(image: bytes) -> None:
 async def test_many_calls_at_once(image: bytes) -> None:
     """More calls than workers, with bad files among them: each gets its own answer."""
     orders = [image, b"crash", b"text"] * 5
-    async with DecoderPool(2, command=puppet(Limits())) as pool:
+    async with DecoderPool(2, command=puppet(ACTS, warm=True)) as pool:
         results = await asyncio.gather(
             *(pool.fingerprint([order]) for order in orders), return_exceptions=True
         )
@@ -276,7 +257,7 @@ async def test_many_calls_at_once(image: bytes) -> None:
 async def test_a_worker_that_died_between_files(image: bytes) -> None:
     """The next file is not blamed for it."""
     async with DecoderPool(1) as pool:
-        worker = await pool._slots[0].ready()
+        worker = await pool._idle[0]
         worker._process.kill()
         await worker._process.wait()
         assert (await pool.fingerprint([image])).format == "jpeg"
@@ -285,21 +266,21 @@ async def test_a_worker_that_died_between_files(image: bytes) -> None:
 async def test_workers_are_recycled(image: bytes) -> None:
     """After so many files another process serves; that is no restart."""
     async with DecoderPool(1, jobs_per_worker=2) as pool:
-        first = await pool._slots[0].ready()
+        first = await pool._idle[0]
         for _ in range(3):
             await pool.fingerprint([image])
-        assert await pool._slots[0].ready() is not first
+        assert await pool._idle[0] is not first
         assert pool.restarts == 0
 
 
 async def test_a_worker_that_ran_out_of_memory_is_replaced() -> None:
     """Its memory may be in pieces."""
     limits = Limits(decode_memory_bytes=2**26)
-    async with DecoderPool(1, limits, command=puppet(limits)) as pool:
-        first = await pool._slots[0].ready()
+    async with DecoderPool(1, limits, command=puppet(ACTS, limits, warm=True)) as pool:
+        first = await pool._idle[0]
         with pytest.raises(MediaTooLarge):
             await pool.fingerprint([b"eat"])
-        assert await pool._slots[0].ready() is not first
+        assert await pool._idle[0] is not first
 
 
 @pytest.mark.parametrize(
@@ -313,10 +294,10 @@ async def test_a_worker_that_cannot_start(command: Sequence[str]) -> None:
 
 async def test_closing_ends_running_calls(image: bytes) -> None:
     """They are told to come back; so is everybody who comes later."""
-    pool = DecoderPool(1, command=puppet(Limits()))
+    pool = DecoderPool(1, command=puppet(ACTS, warm=True))
     await pool.start()
     running = asyncio.create_task(pool.fingerprint([b"hang"]))
-    await until_busy(pool)
+    await until(lambda: pool.busy)
     waiting = asyncio.create_task(pool.fingerprint([image]))
     await asyncio.sleep(0)
     await pool.close()
@@ -356,7 +337,7 @@ def test_messages_survive_the_wire(image: bytes) -> None:
     found = look(image)
     assert wire.unpack_found(wire.pack_found(found)) == found
     error = MediaTooLarge("too much", metadata={"limit": "max_bytes"})
-    again = wire.unpack_error(wire.pack_error(error), found.fingerprints[:2])
+    again = wire.unpack_error(wire.pack_error(error))
     assert (type(again), str(again), again.metadata) == (MediaTooLarge, "too much", error.metadata)
-    with pytest.raises(ValueError, match="a frame of"):
-        wire.frame_length(b"\xff\xff\xff\xff")
+    with pytest.raises(ValueError, match="a frame"):
+        wire.message_length(b"m\xff\xff\xff\xff")

@@ -16,7 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_status import rpc_status
 
-from hashsvc import testpattern, translate
+from hashsvc import testpattern, translate_match
 from hashsvc.access.audit_head import Head, verify
 from hashsvc.access.directory import Directory
 from hashsvc.access.signed_head import open_head
@@ -176,7 +176,9 @@ def test_lists_that_a_partner_does_not_check_against(town: Town) -> None:
     both = town.match.Check(check(1), **town.by("eve")).verdict
     assert [match.list for match in both.matches] == ["acme/known"]
     assert both.total_matches == 1
-    digests = translate.check_request(MediaType.IMAGE, testpattern.ENTRY.fingerprints, None, "")
+    digests = translate_match.check_request(
+        MediaType.IMAGE, testpattern.ENTRY.fingerprints, None, ""
+    )
     (pattern,) = town.match.Check(digests, **town.by("eve")).verdict.matches
     assert pattern.list == "hashsvc/test"
     assert pattern.evidence
@@ -186,7 +188,7 @@ def near_request(number: int, bits: int, seed: int = 0) -> match_service_pb2.Che
     """A check of what differs in so many bits from what `add` adds."""
     fingerprint = pdq_draft(number).fingerprints[0]
     changed = replace(fingerprint, value=flip(fingerprint.value, bits, seed))
-    return translate.check_request(MediaType.IMAGE, [changed], None, "")
+    return translate_match.check_request(MediaType.IMAGE, [changed], None, "")
 
 
 def test_probing_is_noticed_and_held_up(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -71,14 +71,14 @@ def test_altered_copies_match_and_other_pictures_do_not(node: str, shared_media:
 
 def test_a_verdict_never_carries_a_known_value(node: str) -> None:
     """Neither in a field nor anywhere else in the bytes of the answer."""
-    from hashsvc import translate
+    from hashsvc import translate_match
     from hashsvc.v1 import match_service_pb2
 
     value = pdq_draft(1).fingerprints[0].value
     with Client(node) as client:
         client.create_list("acme/known")
         client.add_entries("acme/known", [pdq_draft(1)])
-        request = translate.check_request(
+        request = translate_match.check_request(
             MediaType.IMAGE, [Fingerprint(Algorithm.PDQ, flip(value, 5), 100)], None, ""
         )
         response: match_service_pb2.CheckResponse = client._match.Check(request)

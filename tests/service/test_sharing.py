@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import pytest
 
-from hashsvc import translate
+from hashsvc import translate, translate_match
 from hashsvc.model import Entry, MediaType
 from hashsvc.v1 import admin_service_pb2, list_service_pb2, match_service_pb2
 from tests.harness import flip, pdq_draft
@@ -145,7 +145,7 @@ def test_a_check_that_meets_a_canary_is_answered_and_told(
     (canary,) = entries(town, "acme", only_canaries=True)
     near = flip(canary.fingerprints[0].value, 9)
     capfd.readouterr()
-    request = translate.check_request(MediaType.IMAGE, pdq_draft(near).fingerprints, None, "")
+    request = translate_match.check_request(MediaType.IMAGE, pdq_draft(near).fingerprints, None, "")
     verdict = town.match.Check(request, **town.by("eve")).verdict
     assert [match.entry for match in verdict.matches] == [name]
     assert "bolt" not in str(verdict)

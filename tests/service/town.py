@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import pytest
 
-from hashsvc import translate
+from hashsvc import translate, translate_match
 from hashsvc.access.directory import Directory, read_grant
 from hashsvc.model import MediaType
 from hashsvc.store.store import Store
@@ -87,7 +87,7 @@ def add(name: str, number: int) -> list_service_pb2.AddEntriesRequest:
 
 def check(number: int) -> match_service_pb2.CheckRequest:
     """A request to check what `add` adds."""
-    return translate.check_request(MediaType.IMAGE, pdq_draft(number).fingerprints, None, "")
+    return translate_match.check_request(MediaType.IMAGE, pdq_draft(number).fingerprints, None, "")
 
 
 def refused(call: Callable[[], object]) -> grpc.StatusCode:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from hashsvc import translate
+from hashsvc import translate, translate_match
 from hashsvc.addresses import is_loopback
 from hashsvc.errors import MediaError
 from hashsvc.model import (
@@ -137,7 +137,7 @@ def check_request(
     min_revision: str = "",
 ) -> match_service_pb2.CheckRequest:
     """Build a CheckRequest."""
-    return translate.check_request(media_type, fingerprints, limitation, min_revision)
+    return translate_match.check_request(media_type, fingerprints, limitation, min_revision)
 
 
 def media_requests(
@@ -160,7 +160,7 @@ def batch_request(uploads: Iterable[MediaFingerprints]) -> match_service_pb2.Che
 def batch_results(response: match_service_pb2.CheckBatchResponse) -> list[Verdict | ClientError]:
     """Read a CheckBatchResponse."""
     return [
-        translate.verdict_from_proto(result.verdict)
+        translate_match.verdict_from_proto(result.verdict)
         if result.WhichOneof("result") == "verdict"
         else from_status(result.error)
         for result in response.results

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 import grpc
 import grpc.aio
 
-from hashsvc import translate
+from hashsvc import translate, translate_match
 from hashsvc.model import (
     EVERYONE,
     Description,
@@ -96,7 +96,7 @@ class AsyncClient(AsyncLogs):
         request = messages.check_request(media_type, fingerprints, limitation, min_revision)
         with raised_as_client_errors():
             response = await self._match.Check(request, timeout=self._timeout_s)
-        return translate.verdict_from_proto(response.verdict)
+        return translate_match.verdict_from_proto(response.verdict)
 
     async def check_fingerprints(
         self, upload: MediaFingerprints, *, min_revision: str = ""
@@ -137,7 +137,7 @@ class AsyncClient(AsyncLogs):
             response = await self._match.CheckMedia(
                 messages.media_requests(file, min_revision), timeout=self._timeout_s
             )
-        return translate.verdict_from_proto(response.verdict)
+        return translate_match.verdict_from_proto(response.verdict)
 
     async def check_batches(
         self, batches: AsyncIterable[Sequence[MediaFingerprints]]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import grpc
 
-from hashsvc import translate
+from hashsvc import translate, translate_match
 from hashsvc.model import (
     EVERYONE,
     Description,
@@ -75,7 +75,7 @@ class Client(Logs, Connected):
         request = messages.check_request(media_type, fingerprints, limitation, min_revision)
         with raised_as_client_errors():
             response = self._match.Check(request, timeout=self._timeout_s)
-        return translate.verdict_from_proto(response.verdict)
+        return translate_match.verdict_from_proto(response.verdict)
 
     def check_fingerprints(self, upload: MediaFingerprints, *, min_revision: str = "") -> Verdict:
         """Check what hashing a file gave, its limitation included."""
@@ -116,7 +116,7 @@ class Client(Logs, Connected):
             response = self._match.CheckMedia(
                 messages.media_requests(file, min_revision), timeout=self._timeout_s
             )
-        return translate.verdict_from_proto(response.verdict)
+        return translate_match.verdict_from_proto(response.verdict)
 
     def check_batches(
         self, batches: Iterable[Sequence[MediaFingerprints]]

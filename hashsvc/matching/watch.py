@@ -1,0 +1,209 @@
+"""One video under way: its frames so far, which known videos they come near, and how they align."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from hashsvc.matching import alignment
+from hashsvc.matching.alignment import Alignment, Known, Rules, Segment
+from hashsvc.matching.query import Hit, HitsByEntry
+from hashsvc.media.pdq import FORMS
+from hashsvc.media.scan import Span
+from hashsvc.model import ORIGINAL, Algorithm, Fingerprint
+
+MOST_CANDIDATES = 64
+"""Entries that one upload is looked at beside at once: those that most of its frames are near."""
+
+MOST_HITS = 100
+"""Hits kept of each, the best ones."""
+
+_BEFORE_MS = 12_000
+_AFTER_MS = 6_000
+_IDLE_MS = 60_000
+_STANDS_MS = 1000
+
+
+@dataclass(slots=True)
+class Candidate:
+    """An entry that frames of the upload, or its digests, came near.
+
+    `hits` are the best ones. `moments_ms` are the frames that were near, `seconds` those of them
+    that were near enough to speak for themselves, in whole seconds. `known` are the entry's frames,
+    where it is a video. `segments` are evidence, in the order of the upload.
+    """
+
+    hits: list[Hit] = field(default_factory=list)
+    moments_ms: set[int] = field(default_factory=set)
+    seconds: set[int] = field(default_factory=set)
+    forms: set[str] = field(default_factory=set)
+    latest_ms: int = -1
+    known: Known | None = None
+    alignments: dict[str, Alignment] = field(default_factory=dict)
+    fed: dict[str, int] = field(default_factory=dict)
+    segments: tuple[Segment, ...] = ()
+    closed_ms: int = -1
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether there is evidence in time."""
+        return bool(self.segments)
+
+    @property
+    def end_ms(self) -> int:
+        """Where in the upload the evidence ends."""
+        return max((round(1000 * segment.upload_end_s) for segment in self.segments), default=-1)
+
+
+class Watch:
+    """The frames of one upload, in any order, beside what they come near. For one thread at a time.
+
+    `radius` is up to where a frame speaks for itself. `seconds` are those of the upload with a
+    frame good enough to search with; `through_ms` is how far it is said to have been seen.
+    """
+
+    def __init__(self, rules: Rules, radius: int) -> None:
+        self._rules = rules
+        self._radius = radius
+        self._rows: dict[str, list[tuple[float, list[bytes]]]] = defaultdict(list)
+        self._newest_ms = -1
+        self._new_seeds: dict[int, list[int]] = {}
+        self.candidates: dict[int, Candidate] = {}
+        self.seconds: set[int] = set()
+        self.through_ms = 0
+
+    @property
+    def seen_ms(self) -> int:
+        """How far the upload was seen: the last frame stands as long as others do."""
+        count = max((len(rows) for rows in self._rows.values()), default=0)
+        step_ms = self._newest_ms // (count - 1) if count > 1 else _STANDS_MS
+        return max(self.through_ms, self._newest_ms + min(step_ms, _STANDS_MS))
+
+    def add(self, fingerprints: Iterable[Fingerprint], hits: HitsByEntry) -> None:
+        """Take in frames that were searched with, and what the index says of them."""
+        looks: dict[tuple[int, str], dict[str, bytes]] = defaultdict(dict)
+        for fingerprint in fingerprints:
+            if fingerprint.algorithm is Algorithm.PDQ:
+                look, form = look_and_form(fingerprint.variant)
+                looks[_time_ms(fingerprint), form].setdefault(look, fingerprint.value)
+        for (time_ms, form), values in sorted(looks.items()):
+            self._rows[form].append((time_ms / 1000, _in_order(values)))
+            self.seconds.add(time_ms // 1000)
+            self._newest_ms = max(self._newest_ms, time_ms)
+        for entry_id, near in hits.items():
+            self._meet(entry_id, near)
+
+    def align(self, candidate: Candidate, *, is_last: bool = False) -> None:
+        """Bring a candidate's segments up to date; `is_last` at the end of the upload."""
+        if candidate.known is None or not len(candidate.known.times_s):
+            return
+        for form in candidate.forms:
+            aligned = candidate.alignments.setdefault(form, Alignment(candidate.known))
+            rows = self._rows[form][candidate.fed.get(form, 0) :]
+            candidate.fed[form] = len(self._rows[form])
+            if rows:
+                times, looks = zip(*rows, strict=True)
+                aligned.add(np.array(times), alignment.as_looks(looks))
+        # While all goes on as it did there is nothing new to say.
+        if is_last or not candidate.is_certain or candidate.latest_ms < self._newest_ms:
+            candidate.segments = self._evidence(candidate)
+
+    def closer(self) -> tuple[Span, ...]:
+        """What to look at more closely, given what came in since this was last asked.
+
+        That is where something may be known but is not certain yet, and where what is known ends.
+        """
+        spans = []
+        for entry_id, times in self._new_seeds.items():
+            candidate = self.candidates.get(entry_id)
+            if candidate is not None and candidate.known is not None and not candidate.is_certain:
+                spans += [Span(max(0, ms - _BEFORE_MS), ms + _AFTER_MS) for ms in times]
+        for candidate in self.candidates.values():
+            if candidate.closed_ms < candidate.end_ms < self._newest_ms:
+                candidate.closed_ms = candidate.end_ms
+                spans.append(Span(candidate.end_ms, self._newest_ms))
+        self._new_seeds.clear()
+        return _merged(spans)
+
+    def _meet(self, entry_id: int, hits: Sequence[Hit]) -> None:
+        candidate = self.candidates.get(entry_id)
+        if candidate is None:
+            if len(self.candidates) >= MOST_CANDIDATES and not self._make_room(hits):
+                return
+            candidate = self.candidates[entry_id] = Candidate()
+        candidate.hits = sorted((*candidate.hits, *hits), key=lambda hit: hit.rank)[:MOST_HITS]
+        for hit in hits:
+            if hit.fingerprint.algorithm is Algorithm.PDQ:
+                time_ms = _time_ms(hit.fingerprint)
+                candidate.moments_ms.add(time_ms)
+                candidate.latest_ms = max(candidate.latest_ms, time_ms)
+                candidate.forms.add(look_and_form(hit.fingerprint.variant)[1])
+                if hit.distance <= self._radius:
+                    candidate.seconds.add(time_ms // 1000)
+                self._new_seeds.setdefault(entry_id, []).append(time_ms)
+
+    def _make_room(self, hits: Sequence[Hit]) -> bool:
+        """Give up the candidate with least to show, if it has less than these hits or is old."""
+        uncertain = {
+            entry_id: candidate
+            for entry_id, candidate in self.candidates.items()
+            if not candidate.is_certain and not candidate.hits[0].fingerprint.algorithm.is_digest
+        }
+        if not uncertain:
+            return False
+        weakest = min(
+            uncertain, key=lambda i: (len(uncertain[i].moments_ms), uncertain[i].latest_ms)
+        )
+        is_digest = any(hit.fingerprint.algorithm.is_digest for hit in hits)
+        is_old = self.seen_ms - uncertain[weakest].latest_ms > _IDLE_MS
+        moments = {hit.fingerprint.time_ms for hit in hits}
+        if is_digest or is_old or len(uncertain[weakest].moments_ms) < len(moments):
+            del self.candidates[weakest]
+            return True
+        return False
+
+    def _evidence(self, candidate: Candidate) -> tuple[Segment, ...]:
+        assert candidate.known is not None
+        found = [
+            replace(segment, variant=variant_of(ORIGINAL if segment.is_whole else "trimmed", form))
+            for form, aligned in candidate.alignments.items()
+            for segment in aligned.segments()
+            if segment.is_evidence(self._rules, candidate.known.length_s)
+        ]
+        return tuple(sorted(found, key=lambda segment: segment.upload_start_s))
+
+
+def look_and_form(variant: str) -> tuple[str, str]:
+    """Take a variant's name apart: how the frame was looked at, and which dihedral form it is."""
+    for form in FORMS[1:]:
+        if variant == form:
+            return ORIGINAL, form
+        if variant.endswith(f"_{form}"):
+            return variant.removesuffix(f"_{form}"), form
+    return variant, ORIGINAL
+
+
+def variant_of(look: str, form: str) -> str:
+    """The inverse."""
+    return "_".join(part for part in (look, form) if part != ORIGINAL) or ORIGINAL
+
+
+def _time_ms(frame: Fingerprint) -> int:
+    return frame.time_ms or 0
+
+
+def _in_order(looks: Mapping[str, bytes]) -> list[bytes]:
+    """The looks at one moment, the original first."""
+    return [looks[look] for look in sorted(looks, key=lambda look: (look != ORIGINAL, look))]
+
+
+def _merged(spans: Iterable[Span]) -> tuple[Span, ...]:
+    merged: list[Span] = []
+    for span in sorted(spans, key=lambda span: span.first_ms):
+        if merged and span.first_ms <= merged[-1].last_ms:
+            last_ms = max(span.last_ms, merged[-1].last_ms)
+            merged[-1] = Span(merged[-1].first_ms, last_ms)
+        else:
+            merged.append(span)
+    return tuple(merged)

@@ -1,0 +1,274 @@
+"""CheckVideo: a video is checked while it comes in, as bytes or as frames."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from hashsvc import translate, translate_match
+from hashsvc.config import Limits
+from hashsvc.errors import InvalidRequest, MediaError, MediaUnreadable
+from hashsvc.lists import rules
+from hashsvc.matching.matcher import Matcher, Progress
+from hashsvc.matching.query import Query
+from hashsvc.media import FOR_CHECKS, DecoderPool
+from hashsvc.media.scan import Seen, Span
+from hashsvc.model import (
+    Algorithm,
+    Fingerprint,
+    MediaFingerprints,
+    MediaType,
+    Outcome,
+    UndeterminedReason,
+    Verdict,
+)
+from hashsvc.rpc.answers import Answers
+from hashsvc.rpc.threads import Threads
+from hashsvc.v1 import match_service_pb2 as pb
+
+Requests = AsyncIterator[pb.CheckVideoRequest]
+
+# Fingerprints that stand for a video where different ones near an entry are counted.
+_SAMPLE = 16
+
+
+class Videos:
+    """Checks videos that come in by and by. Used on the event loop."""
+
+    def __init__(
+        self,
+        matcher: Matcher,
+        decoders: DecoderPool,
+        threads: Threads,
+        answers: Answers,
+        limits: Limits,
+    ) -> None:
+        self._matcher = matcher
+        self._decoders = decoders
+        self._threads = threads
+        self._answers = answers
+        self._limits = limits
+
+    def open(self, query: Query) -> "VideoCheck":
+        """Begin to check a video of which nothing was seen yet."""
+        return VideoCheck(self._matcher, self._threads, self._answers, query)
+
+    async def check(
+        self, first: pb.CheckVideoRequest | None, requests: Requests, query: Query
+    ) -> AsyncIterator[pb.CheckVideoResponse]:
+        """Answer a stream whose first part, after the options, is `first`; None if there is none.
+
+        Raises:
+            InvalidRequest: its parts do not go together, or a frame is malformed.
+            MediaUnreadable, MediaTooLarge, OperatorError: as for a file.
+        """
+        if first is None:
+            raise InvalidRequest.of("part", "the call ended without a chunk or a frame")
+        check = self.open(query)
+        is_file = first.WhichOneof("part") == "chunk"
+        answer_all = self._file if is_file else self._frames
+        async for answer in answer_all(check, first, requests):
+            yield answer
+
+    async def _frames(
+        self, check: "VideoCheck", first: pb.CheckVideoRequest, requests: Requests
+    ) -> AsyncIterator[pb.CheckVideoResponse]:
+        limitation, detail = None, ""
+        async for request in _with_first(first, requests):
+            part = request.WhichOneof("part")
+            if part == "end":
+                digests = translate.fingerprints_from_proto(request.end.digests, "end.")
+                rules.check_fingerprints(digests)
+                if any(not digest.algorithm.is_digest for digest in digests):
+                    raise InvalidRequest.of("end.digests", "frames come before the end")
+                await check.take(Seen(digests, check.through_ms))
+                limitation = translate_match.limitation_from_proto(request.end.limitation)
+                detail = request.end.detail
+                break
+            if part != "frames":
+                raise InvalidRequest.of(part or "part", "only frames and an end follow frames")
+            progress = await check.take(self._read_frames(request.frames, check))
+            yield check.answer(progress, closer=progress.closer)
+        yield await check.last(limitation, detail)
+
+    def _read_frames(self, frames: pb.VideoFrames, check: "VideoCheck") -> Seen:
+        fingerprints = translate.fingerprints_from_proto(frames.fingerprints, "frames.")
+        rules.check_fingerprints(fingerprints)
+        for number, fingerprint in enumerate(fingerprints):
+            if fingerprint.algorithm is not Algorithm.PDQ or fingerprint.time_ms is None:
+                field = f"frames.fingerprints[{number}]"
+                raise InvalidRequest.of(field, "a frame is PDQ with a time offset")
+        count = check.frames + len(fingerprints)
+        most = self._limits.max_check_fingerprints
+        rules.check_limit("max_check_fingerprints", "fingerprints", count, most)
+        through_ms = translate.milliseconds(frames.seen_through)
+        latest_ms = max((f.time_ms or 0 for f in fingerprints), default=0)
+        return Seen(fingerprints, max(through_ms, latest_ms))
+
+    async def _file(
+        self, check: "VideoCheck", first: pb.CheckVideoRequest, requests: Requests
+    ) -> AsyncIterator[pb.CheckVideoResponse]:
+        """Decode as the bytes come, and answer each step that the decoder takes."""
+        # Nobody takes in more than there is room for: the decoder waits for a slow caller.
+        told: asyncio.Queue[pb.CheckVideoResponse] = asyncio.Queue(maxsize=1)
+        upload = _Upload(first, requests)
+
+        async def judge(seen: Seen) -> Sequence[Span]:
+            progress = await check.take(seen)
+            await told.put(check.answer(progress, is_progressive=not upload.is_whole))
+            return progress.closer
+
+        decoding = asyncio.create_task(self._decoders.fingerprint(upload, FOR_CHECKS, judge))
+        try:
+            async for answer in _until_done(told, decoding):
+                yield answer
+            yield await self._end(check, decoding)
+        finally:
+            decoding.cancel()
+            await asyncio.wait([decoding])
+
+    async def _end(
+        self, check: "VideoCheck", decoding: asyncio.Task[MediaFingerprints]
+    ) -> pb.CheckVideoResponse:
+        """The last answer; of a file that cannot be decoded that of its digests, if it is known."""
+        try:
+            found = await decoding
+        except MediaError as error:
+            if not error.digests:
+                raise
+            await check.take(Seen(error.digests, check.through_ms))
+            answer = await check.last(UndeterminedReason.PARTLY_SEEN, str(error))
+            if check.frames or answer.verdict.matches:
+                return answer
+            raise
+        return await check.whole(found)
+
+
+class VideoCheck:
+    """The check of one video: from what is seen to what is answered."""
+
+    def __init__(self, matcher: Matcher, threads: Threads, answers: Answers, query: Query) -> None:
+        self._matcher = matcher
+        self._threads = threads
+        self._answers = answers
+        self._query = query
+        self._open = matcher.open(query)
+        self._sample: tuple[Fingerprint, ...] = ()
+        self._told: set[str] = set()
+        self.through_ms = 0
+
+    @property
+    def frames(self) -> int:
+        """Frames looked up so far, each look counted."""
+        return self._open.frames
+
+    async def take(self, seen: Seen) -> Progress:
+        """Look up what was seen, and judge."""
+        self.through_ms = max(self.through_ms, seen.through_ms)
+        self._sample = self._sample or seen.fingerprints[:_SAMPLE]
+        query = replace(self._query, fingerprints=seen.fingerprints)
+        if self._matcher.is_quick([query]):
+            is_near = self._open.search(seen.fingerprints, seen.through_ms)
+        else:
+            is_near = await self._threads.check(
+                self._open.search, seen.fingerprints, seen.through_ms
+            )
+        return await self._threads.check(self._open.judge) if is_near else self._open.judge()
+
+    async def judge(self, seen: Seen) -> Sequence[Span]:
+        """The same for a decoder: where to look more closely."""
+        return (await self.take(seen)).closer
+
+    async def verdict(self, found: MediaFingerprints) -> Verdict:
+        """The verdict on all that hashing gave, of which the frames of a video were taken."""
+        if found.media_type is not MediaType.VIDEO:
+            query = replace(
+                self._query, media_type=found.media_type, fingerprints=found.fingerprints
+            )
+            (verdict,) = await self._threads.check(self._matcher.check, [query])
+            return verdict
+        digests = tuple(f for f in found.fingerprints if f.algorithm.is_digest)
+        await self.take(Seen(digests, found.duration_ms or 0))
+        return await self._threads.check(self._open.finish, found.limitation, found.detail)
+
+    def answer(
+        self, progress: Progress, *, closer: Sequence[Span] = (), is_progressive: bool = False
+    ) -> pb.CheckVideoResponse:
+        """What is known so far."""
+        answer = self._answer(progress.verdict, is_progressive=is_progressive)
+        for span in closer:
+            start, end = translate.duration(span.first_ms), translate.duration(span.last_ms)
+            answer.look_closer.append(pb.TimeSpan(start=start, end=end))
+        return answer
+
+    async def last(
+        self, limitation: UndeterminedReason | None = None, detail: str = ""
+    ) -> pb.CheckVideoResponse:
+        """What is known at the end of all frames."""
+        verdict = await self._threads.check(self._open.finish, limitation, detail)
+        return self._answer(verdict, is_final=True)
+
+    async def whole(self, found: MediaFingerprints) -> pb.CheckVideoResponse:
+        """What is known of a whole file."""
+        verdict = await self.verdict(found)
+        if found.limitation is UndeterminedReason.UNREADABLE and not verdict.matches:
+            # Half a picture that is not known says nothing of the whole.
+            raise MediaUnreadable(found.detail)
+        self._sample = self._sample or found.fingerprints[:_SAMPLE]
+        return self._answer(verdict, is_final=True, is_progressive=found.progressive)
+
+    def _answer(
+        self, verdict: Verdict, *, is_final: bool = False, is_progressive: bool = False
+    ) -> pb.CheckVideoResponse:
+        entries = {match.entry for match in verdict.matches + verdict.exemptions}
+        if entries <= self._told:
+            written = self._answers.write_again(verdict)
+        else:
+            self._told |= entries
+            written = self._answers.write(self._sample, verdict)
+        return pb.CheckVideoResponse(
+            verdict=written,
+            is_certain=verdict.outcome is Outcome.MATCH,
+            is_final=is_final,
+            seen_through=translate.duration(self.through_ms),
+            frames=self.frames,
+            is_progressive=is_progressive,
+        )
+
+
+class _Upload:
+    """The chunks of a file, the first of which has come; `is_whole` once all have."""
+
+    def __init__(self, first: pb.CheckVideoRequest, requests: Requests) -> None:
+        self._first = first
+        self._requests = requests
+        self.is_whole = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for request in _with_first(self._first, self._requests):
+            if request.WhichOneof("part") != "chunk":
+                raise InvalidRequest.of("part", "only chunks follow chunks")
+            if request.chunk:
+                yield request.chunk
+        self.is_whole = True
+
+
+async def _with_first(first: pb.CheckVideoRequest, requests: Requests) -> Requests:
+    yield first
+    async for request in requests:
+        yield request
+
+
+async def _until_done(
+    told: asyncio.Queue[pb.CheckVideoResponse], work: asyncio.Task[Any]
+) -> AsyncIterator[pb.CheckVideoResponse]:
+    """Yield what work tells while it goes on."""
+    while True:
+        telling = asyncio.create_task(told.get())
+        try:
+            await asyncio.wait({telling, work}, return_when=asyncio.FIRST_COMPLETED)
+            if not telling.done():
+                return
+        finally:
+            telling.cancel()
+        yield telling.result()
