@@ -50,28 +50,10 @@ class Frame:
         return self.luma.shape[1], self.luma.shape[0]
 
 
-class Turns:
-    """How the frames of one video are set upright.
-
-    Looked up once for each angle: a frame and PyAV's list of its side data hold each other, and
-    the garbage collector, which does not know how large frames are, undoes that much too late.
-    """
-
-    def __init__(self) -> None:
-        self._by_angle: dict[int, _Turn] = {}
-
-    def of(self, decoded: VideoFrame) -> "_Turn":
-        """What the display matrix of this frame asks for."""
-        angle = decoded.rotation
-        if angle not in self._by_angle:
-            self._by_angle[angle] = _turn(decoded)
-        return self._by_angle[angle]
-
-
 def frame_of(
-    decoded: VideoFrame, time_ms: int, decoding: Decoding, limits: Limits, turns: Turns
+    decoded: VideoFrame, time_ms: int, decoding: Decoding, limits: Limits, turns: "Turns"
 ) -> Frame:
-    """The pixels of a frame as decoded.
+    """The pixels of a frame as decoded, with `turns` of its video.
 
     Raises MediaTooLarge for one that is larger than allowed, and FFmpeg's own errors for one that
     cannot be converted.
@@ -117,6 +99,24 @@ class _Turn:
         if self.transposed:
             pixels = pixels.swapaxes(0, 1)
         return pixels[:: -1 if self.down else 1, :: -1 if self.across else 1]
+
+
+class Turns:
+    """How the frames of a video are set upright, by their display matrix.
+
+    It is read once for each rotation and size: PyAV's view of a frame's side data keeps the frame
+    alive until the garbage collector finds the two, which may be a hundred frames later.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int, int], _Turn] = {}
+
+    def of(self, decoded: VideoFrame) -> _Turn:
+        """What the matrix asks for, to the nearest quarter turn."""
+        key = (decoded.rotation, decoded.width, decoded.height)
+        if key not in self._known:
+            self._known[key] = _turn(decoded)
+        return self._known[key]
 
 
 def _turn(decoded: VideoFrame) -> _Turn:

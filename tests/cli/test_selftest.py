@@ -62,10 +62,10 @@ def test_all_is_equal_at_a_node(server: str) -> None:
         assert {one["vector"] for one in compared if one["compared"] == kind} == set(NAMES)
     for one in compared:
         assert one["equal"]
-        if one["vector"] != "jpeg_large" and one["compared"] != selftest.FAST:
-            assert one["bits_apart"] == 0, one
-    scaled = [one for one in compared if one["compared"] == selftest.FAST and one["bits_apart"]]
-    assert {one["vector"] for one in scaled} <= {"jpeg_large", "mp4_clip"}
+    moved = [one for one in compared if one["bits_apart"]]
+    assert {one["vector"] for one in moved} <= {"jpeg_large", "mp4_clip"}
+    # What a node is sent, it decodes fast.
+    assert {one["compared"] for one in moved} <= {selftest.FAST, selftest.THERE}
 
 
 def test_a_node_from_before_gets_the_vectors(

@@ -1,5 +1,6 @@
 """Videos that come from where nobody can seek: decoded as their bytes come, where that can be."""
 
+import gc
 import io
 import tracemalloc
 from dataclasses import replace
@@ -181,3 +182,16 @@ def test_memory_does_not_grow_with_length(tmp_path: Path) -> None:
         tracemalloc.stop()
         assert (found.duration_ms or 0) > times * 3500
     assert peaks[1] < peaks[0] + 200_000
+
+
+def test_frames_are_freed_when_they_are_hashed(tmp_path: Path) -> None:
+    """None waits for the garbage collector: of large frames that would be hundreds of megabytes."""
+    data = movie(tmp_path / "clip.ts", "libx264", seconds=12)
+    gc.collect()
+    gc.disable()
+    try:
+        found = look(io.BytesIO(data), Limits(), replace(KEYS, trimmed=True))
+        assert len(found.fingerprints) == 48
+        assert gc.collect() < 48
+    finally:
+        gc.enable()
