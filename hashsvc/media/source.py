@@ -38,9 +38,7 @@ class Upload:
 
     def peek(self, at: int, size: int) -> bytes:
         """Bytes that `read` will give later. Raises MediaTooLarge past `max_bytes`."""
-        while len(self._ahead) < at + size and self._more():
-            if len(self._ahead) > self._limits.max_bytes:
-                raise self._limits.exceeded("max_bytes", "the file")
+        self._fill(at + size)
         return bytes(self._ahead[at : at + size])
 
     def read(self, size: int) -> bytes:
@@ -56,10 +54,16 @@ class Upload:
 
     def whole(self) -> io.BytesIO:
         """All of it, in memory. Raises MediaTooLarge past `max_bytes`."""
-        self.peek(0, self._limits.max_bytes + 1)
+        self._fill(self._limits.max_bytes + 1)
         copy = io.BytesIO(self._ahead)
         self._ahead.clear()
         return copy
+
+    def _fill(self, size: int) -> None:
+        """Read ahead so many bytes, where there are. Raises MediaTooLarge past `max_bytes`."""
+        while len(self._ahead) < size and self._more():
+            if len(self._ahead) > self._limits.max_bytes:
+                raise self._limits.exceeded("max_bytes", "the file")
 
     def _more(self) -> bool:
         """Read another piece; False at the end."""
