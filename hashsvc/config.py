@@ -110,6 +110,10 @@ class Decoding(_Section):
     """Width or height of a picture."""
     max_duration_s: float = Field(default=_MEDIA.max_duration_s, gt=0)
     """Length of a video, in seconds."""
+    max_stream_bytes: int = Field(default=_MEDIA.max_stream_bytes, gt=0)
+    """Bytes of a video that is decoded while they come; it is not kept."""
+    max_held_bytes: int = Field(default=_MEDIA.max_held_bytes, gt=0)
+    """Bytes of a video that a decoder holds for a closer look at what has passed."""
     decode_memory_bytes: int = Field(default=_MEDIA.decode_memory_bytes, gt=0)
     """Memory a worker may use above what it needs to start."""
     decode_cpu_s: float = Field(default=_MEDIA.decode_cpu_s, gt=0)

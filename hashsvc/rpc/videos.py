@@ -183,7 +183,11 @@ class VideoCheck:
         """The verdict on all that hashing gave, of which the frames of a video were taken."""
         if found.media_type is not MediaType.VIDEO:
             query = replace(
-                self._query, media_type=found.media_type, fingerprints=found.fingerprints
+                self._query,
+                media_type=found.media_type,
+                fingerprints=found.fingerprints,
+                limitation=found.limitation,
+                detail=found.detail,
             )
             (verdict,) = await self._threads.check(self._matcher.check, [query])
             return verdict

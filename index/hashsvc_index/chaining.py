@@ -137,7 +137,8 @@ def nearest(looks: Any, codes: Any, times: Any, reach: int, apart: float) -> Any
 
 
 @_compiled(
-    "void float64(1) int64(3) float64(1) float64(1) int64 float64(1) out_float64(2) out_int64(3) out_int64(3)"
+    "void float64(1) int64(3) float64(1) float64(1) int64 float64(1)"
+    " out_float64(2) out_int64(3) out_int64(3)"
 )
 def link(
     moments: Any,
