@@ -178,6 +178,7 @@ class OpenCheck:
     def judge(self) -> Progress:
         """Return what is known so far."""
         verdict = self._verdict(self._query, is_last=False)
+        self._watch.forget()
         return Progress(verdict, self._watch.closer())
 
     def finish(self, limitation: UndeterminedReason | None = None, detail: str = "") -> Verdict:

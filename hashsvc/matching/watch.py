@@ -1,6 +1,6 @@
 """One video under way: its frames so far, which known videos they come near, and how they align."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -18,6 +18,9 @@ MOST_CANDIDATES = 64
 
 MOST_HITS = 100
 """Hits kept of each, the best ones."""
+
+MOST_ROWS = 20_000
+"""Moments of an upload kept, in each form, for entries that later ones come near; about 8 MB."""
 
 _BEFORE_MS = 12_000
 _AFTER_MS = 6_000
@@ -69,6 +72,7 @@ class Watch:
         self._rules = rules
         self._radius = radius
         self._rows: dict[str, list[tuple[float, list[bytes]]]] = defaultdict(list)
+        self._forgotten: Counter[str] = Counter()
         self._newest_ms = -1
         self._new_seeds: dict[int, list[int]] = {}
         self.candidates: dict[int, Candidate] = {}
@@ -102,8 +106,9 @@ class Watch:
             return
         for form in candidate.forms:
             aligned = candidate.alignments.setdefault(form, Alignment(candidate.known))
-            rows = self._rows[form][candidate.fed.get(form, 0) :]
-            candidate.fed[form] = len(self._rows[form])
+            forgotten = self._forgotten[form]
+            rows = self._rows[form][max(0, candidate.fed.get(form, 0) - forgotten) :]
+            candidate.fed[form] = forgotten + len(self._rows[form])
             if rows:
                 times, looks = zip(*rows, strict=True)
                 aligned.add(np.array(times), alignment.as_looks(looks))
@@ -128,6 +133,13 @@ class Watch:
                 spans.append(Span(candidate.end_ms, self._newest_ms))
         self._new_seeds.clear()
         return _merged(spans)
+
+    def forget(self) -> None:
+        """Let go of the oldest frames of a long video, which are for entries not met so far."""
+        for form, rows in self._rows.items():
+            if len(rows) > MOST_ROWS:
+                self._forgotten[form] += len(rows) // 2
+                del rows[: len(rows) // 2]
 
     def _meet(self, entry_id: int, hits: Sequence[Hit]) -> None:
         candidate = self.candidates.get(entry_id)

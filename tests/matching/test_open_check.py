@@ -161,6 +161,18 @@ def test_candidates_are_bounded_and_the_right_one_stays(desk: Desk) -> None:
     assert [match.entry for match in check.finish().matches] == [name]
 
 
+def test_frames_of_long_ago_are_let_go(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what is found does not depend on them."""
+    monkeypatch.setattr("hashsvc.matching.watch.MOST_ROWS", 60)
+    desk.add("acme/known", known(FILM))
+    check = opened(desk)
+    upload = joined(OTHER, part(FILM, 10, 40), OTHER)
+    for start in range(0, len(upload), 20):
+        give(check, upload[start : start + 20])
+        assert max(map(len, check._watch._rows.values())) <= 80
+    assert segments(check.finish().matches) == [(120, 150)]
+
+
 OPENING = film([500], seconds=4)
 
 
