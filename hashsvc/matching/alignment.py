@@ -71,10 +71,10 @@ class Segment:
 
     `pace` is how many seconds of the known video pass in one of the upload. `distance` is the mean
     of its frames along the line, in bits, those without a partner counted as far; `elsewhere` that
-    of the same frames to the rest of the known video. `moments`: known frames in it that differ
-    from one another. `is_whole` says that most pairs are of the first look at the upload. `pairs`:
-    seconds into the upload, seconds into the known video, and bits. `variant` is for whoever aligns
-    several forms of an upload.
+    of the same frames to the rest of the known video. `moments`: frames in it that differ from
+    one another, on the side that has fewer. `is_whole` says that most pairs are of the first look
+    at the upload. `pairs`: seconds into the upload, seconds into the known video, and bits.
+    `variant` is for whoever aligns several forms of an upload.
     """
 
     upload_start_s: float
@@ -229,7 +229,7 @@ class Alignment:
             pace=pace,
             distance=distance,
             elsewhere=elsewhere,
-            moments=_distinct(codes),
+            moments=min(_distinct(codes), _distinct(self._looks[where[0], 0])),
             is_whole=bool(np.median(_bits(self._looks[where[0], 0], codes) - bits) <= 0),
             pairs=tuple(zip(upload.tolist(), known_s.tolist(), bits.tolist(), strict=True)),
         )

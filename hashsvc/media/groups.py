@@ -22,14 +22,15 @@ Encoders put key frames 0.5 to 10 seconds apart, most by their default of 250 fr
 could hold a whole known clip, and so could key frames that are black or always the same.
 """
 
-END_GAP_MS = 2_000
-"""The last group is looked at inside when so much of it follows the last thing seen."""
+SHORT_GAP_MS = 2_000
+"""The same for the last group, and for one whose key frame shows nothing: a video that fades in."""
 
 
 class _Group:
     """Packets from one key frame up to the next.
 
     `is_inside` once its frames are decoded and not its key frame alone, `is_shown` once any was.
+    `is_plain` if its key frame shows nothing that could be recognised.
     """
 
     def __init__(self, start_ms: int) -> None:
@@ -40,6 +41,7 @@ class _Group:
         self.is_hidden = True
         self.is_inside = False
         self.is_shown = False
+        self.is_plain = False
 
     def hold(self, packet: VideoPacket) -> None:
         """Keep a packet, unless packets were dropped before."""
@@ -92,7 +94,7 @@ class KeyFrames:
         now = self._now
         if now is None:
             return
-        if not now.is_inside and self.through_ms - self._scan.news_ms > END_GAP_MS:
+        if not now.is_inside and self.through_ms - self._scan.news_ms > SHORT_GAP_MS:
             self._look_inside(now)
         self._leave()
         while self._scan.has_news:
@@ -124,7 +126,8 @@ class KeyFrames:
         if group.is_inside:
             self._feed(group, packet)
         elif group.size_bytes > self._most_bytes or (
-            time_ms - self._scan.news_ms > MAX_GAP_MS or self._scan.is_asked(time_ms, time_ms + 1)
+            time_ms - self._scan.news_ms > (SHORT_GAP_MS if group.is_plain else MAX_GAP_MS)
+            or self._scan.is_asked(time_ms, time_ms + 1)
         ):
             self._look_inside(group)
         self._keep_bounded(group)
@@ -147,7 +150,7 @@ class KeyFrames:
             if frame is not None:
                 self._scan.add(frame, is_key=True)
                 self._given_ms.add(group.start_ms)
-                group.is_shown = True
+                group.is_shown, group.is_plain = True, self._scan.is_plain
         return group.is_shown
 
     def _look_inside(self, group: _Group) -> None:

@@ -103,6 +103,10 @@ def test_a_still_is_no_evidence() -> None:
     two = joined(picture, [(number / 4, other) for number in range(200)])
     assert found(two, two) == []
     assert found(picture, joined(FILM, picture)) == []
+    # Nor is one held for long of a video that moves little.
+    slow = film(range(3), motion=3)
+    held = [(number / 4, slow[70][1]) for number in range(60)]
+    assert found(held, slow) == []
 
 
 def test_other_footage_is_no_evidence() -> None:

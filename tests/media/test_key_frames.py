@@ -210,7 +210,8 @@ def test_key_frames_that_tell_nothing_do_not_stand_for_a_video(tmp_path: Path, d
     found = by_keys(data)
     seen = [f for f in found.fingerprints if (f.time_ms or 0) % 2000]
     assert any(distance(f.value, value_of(scene((f.time_ms or 0) // 1000))) <= 31 for f in seen)
-    assert len(seen) < 40
+    # Behind black key frames a video is looked at inside each time: it may be fading in.
+    assert len(seen) < 40 or decoy == "black"
 
 
 def value_of(pixels: NDArray[np.uint8]) -> bytes:
