@@ -104,8 +104,8 @@ def test_a_still_is_no_evidence() -> None:
     assert found(two, two) == []
     assert found(picture, joined(FILM, picture)) == []
     # Nor is one held for long of a video that moves little.
-    slow = film(range(3), motion=3)
-    held = [(number / 4, slow[30][1]) for number in range(60)]
+    slow = scene(3, 20, motion=10)
+    held = [(number / 4, slow[40][1]) for number in range(60)]
     assert found(held, slow) == []
 
 
