@@ -32,6 +32,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -198,8 +199,14 @@ def sampling_rows(plan: Plan, jobs: int) -> list[report.Row]:
     uploads = [
         (scene.cases[number].entries, upload) for number, upload in zip(numbers, looks, strict=True)
     ]
-    sets = {name: scene.entries[name] for name in needed}
-    return list(video_sampling.rows(sets, known, uploads))
+    shows = {
+        name: {entry: one.shows for entry, one in scene.entries[name].items()} for name in needed
+    }
+    material = video_sampling.Material(shows, known, uploads)
+    report.note(f"measuring {len(video_sampling.KEEPS)} ways to keep known videos")
+    with _workers(jobs, plan, {}) as pool:
+        measure = partial(video_sampling.rows, material=material)
+        return list(chain.from_iterable(pool.map(measure, video_sampling.KEEPS)))
 
 
 def _rows(cases: Sequence[Case], judged: Sequence[Sequence[Judged | None]]) -> Iterator[report.Row]:

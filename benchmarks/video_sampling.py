@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import groupby, product
+from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -19,6 +19,7 @@ import numpy as np
 
 from benchmarks import report
 from benchmarks.datasets import make_codes
+from benchmarks.footage import Shown
 from benchmarks.video_cases import Known, Upload, judge
 from benchmarks.video_engines import Answer, Ours
 from hashsvc.cli.selftest import distance
@@ -33,7 +34,6 @@ EDITS = frozenset(
     {
         ("low bit rate", "crf 35"),
         ("letterbox", "10 %"),
-        ("subtitles", "1 line"),
         ("speed", "x 1.05"),
         ("dropped frames", "50 %"),
         ("key frames", "the first alone"),
@@ -44,9 +44,13 @@ EDITS = frozenset(
 )
 """What the table is made of."""
 
-RATES = (1.0, 2.0, 4.0, 8.0)
+KEEPS: Sequence[tuple[float, int]] = (
+    *((1.0, 0), (2.0, 0), (4.0, 0), (8.0, 0)),
+    *((8.0, 4), (8.0, 6), (8.0, 8), (8.0, 12), (8.0, 24), (4.0, 24)),
+)
+"""Frames kept a second of known videos, and the bits that they differ by."""
+
 UPLOAD_RATES = (1.0, 4.0, 8.0)
-DISTINCT_BITS = (0, 4, 6, 8, 12)
 _CODES = 100_000
 
 
@@ -76,7 +80,7 @@ def _timed(
 
 def hashed_known(data: bytes) -> Sequence[Fingerprint]:
     """A known video, as densely as any row wants it."""
-    recipe = replace(FOR_LISTS, rate=max(RATES), distinct_bits=0)
+    recipe = replace(FOR_LISTS, rate=max(rate for rate, _ in KEEPS), distinct_bits=0)
     return look(io.BytesIO(data), Limits(), recipe).fingerprints
 
 
@@ -104,31 +108,46 @@ def _is_alike(kept: Fingerprint, frame: Fingerprint, bits: int) -> bool:
     return passed_ms < 1000 and distance(frame.value, kept.value) <= bits
 
 
-def rows(
-    entries: Mapping[str, Mapping[str, Known]],
-    known: Mapping[str, Mapping[str, Sequence[Fingerprint]]],
-    uploads: Sequence[tuple[str, Looks]],
-) -> Iterator[report.Row]:
-    """A row for each way to keep and to look; uploads come with the name of their entries."""
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What each way to keep and to look is measured with.
+
+    `known` are the entries of some sets, as dense as any row wants them, and `shows` what they
+    show. Uploads come with the name of their set.
+    """
+
+    shows: Mapping[str, Mapping[str, Sequence[Shown]]]
+    known: Mapping[str, Mapping[str, Sequence[Fingerprint]]]
+    uploads: Sequence[tuple[str, Looks]]
+
+
+def rows(keep: tuple[float, int], material: Material) -> list[report.Row]:
+    """A row for each way to look, at one way to keep: a rate, and bits to be distinct by."""
+    rate, bits = keep
     seconds = sum(
-        shown.seconds for some in entries.values() for one in some.values() for shown in one.shows
+        shown.seconds for some in material.shows.values() for one in some.values() for shown in one
     )
-    for rate, bits in product(RATES, DISTINCT_BITS):
-        kept = {
-            name: {entry: thinned(frames, rate, bits) for entry, frames in some.items()}
-            for name, some in known.items()
+    kept = {
+        name: {entry: thinned(frames, rate, bits) for entry, frames in some.items()}
+        for name, some in material.known.items()
+    }
+    count = sum(len(frames) for some in kept.values() for frames in some.values())
+    entries = {
+        name: {entry: Known(bytes, shows) for entry, shows in some.items()}
+        for name, some in material.shows.items()
+    }
+    return [
+        {
+            report.TABLE: SAMPLING,
+            "known_rate": rate,
+            "distinct_bits": bits,
+            "upload": way,
+            **cells,
+            "index_bytes_per_minute": round(60 * count / seconds * bytes_per_code()),
+            "exact": False,
         }
-        count = sum(len(frames) for some in kept.values() for frames in some.values())
-        for way, cells in _measured(entries, kept, uploads).items():
-            yield {
-                report.TABLE: SAMPLING,
-                "known_rate": rate,
-                "distinct_bits": bits,
-                "upload": way,
-                **cells,
-                "index_bytes_per_minute": round(60 * count / seconds * bytes_per_code()),
-                "exact": False,
-            }
+        for way, cells in _measured(entries, kept, material.uploads).items()
+    ]
 
 
 def _measured(
