@@ -15,15 +15,19 @@ from hashsvc.media.scanning import STEP_MS, Scan
 KEY_STEP_MS = 1000
 """A key frame that follows another by less does not begin a group."""
 
-MAX_GAP_MS = 10_000
+MAX_GAP_MS = 11_000
 """A group is looked at inside when for so long nothing new was seen.
 
-Encoders put key frames 0.5 to 10 seconds apart, most by their default of 250 frames; a longer gap
+Encoders put key frames 0.5 to 10.5 seconds apart, most by their default of 250 frames; a longer gap
 could hold a whole known clip, and so could key frames that are black or always the same.
 """
 
 SHORT_GAP_MS = 2_000
-"""The same for the last group, and for one whose key frame shows nothing: a video that fades in."""
+"""The same for a group whose key frame shows nothing, as of a video that fades in; and for the last
+one of a video of which little was seen."""
+
+LITTLE = 5
+"""Little are fewer key frames than these that showed something new."""
 
 
 class _Group:
@@ -94,7 +98,8 @@ class KeyFrames:
         now = self._now
         if now is None:
             return
-        if not now.is_inside and self.through_ms - self._scan.news_ms > SHORT_GAP_MS:
+        is_little = self._scan.news_count < LITTLE
+        if not now.is_inside and is_little and self._unknown_ms() > SHORT_GAP_MS:
             self._look_inside(now)
         self._leave()
         while self._scan.has_news:
@@ -102,6 +107,10 @@ class KeyFrames:
             self._leave()
         self._count_unseen(self._before)
         self._count_unseen(now)
+
+    def _unknown_ms(self) -> float:
+        """How long it is since something new was seen."""
+        return self.through_ms - self._scan.news_ms
 
     def _begin(self, packet: VideoPacket, time_ms: int) -> None:
         """Begin a group with a key frame, or with whatever the video begins with."""

@@ -31,9 +31,9 @@ class Stopped(Exception):
 class Scan:
     """The fingerprints of a video so far, and the conversation about them.
 
-    `news_ms` is the time of the last frame that showed something new; `is_plain` says that the last
-    one shows nothing at all. `size` is that of the first frame, width and height. `is_stopped` once
-    the judge has seen enough.
+    `news_ms` is the time of the last frame that showed something new, `news_count` how many did;
+    `is_plain` says that the last one shows nothing at all. `size` is that of the first frame, width
+    and height. `is_stopped` once the judge has seen enough.
     """
 
     def __init__(self, limits: Limits, recipe: Recipe, judge: Judge | None) -> None:
@@ -45,6 +45,7 @@ class Scan:
         self._pending: list[Fingerprint] = []
         self._spans: set[Span] = set()
         self.news_ms = 0
+        self.news_count = 0
         self.is_plain = False
         self.size = (0, 0)
         self.found: list[Fingerprint] = []
@@ -63,6 +64,7 @@ class Scan:
         self.is_plain = spectrum.quality < INFORMATIVE
         if not self.is_plain and (value ^ self._news).bit_count() > SAME_BITS:
             self._news, self.news_ms = value, frame.time_ms
+            self.news_count += 1
         if not is_key and self._is_repeated(value, frame.time_ms):
             return
         self._keep(spectrum, frame, ORIGINAL)
