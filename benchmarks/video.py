@@ -94,6 +94,8 @@ def run(arguments: argparse.Namespace) -> list[report.Row]:
     """Measure all parts that are asked for."""
     plan = Plan.of(arguments)
     parts = arguments.parts.split(",")
+    if not set(parts) <= set(PARTS):
+        raise SystemExit(f"--parts: {arguments.parts} is not of {', '.join(PARTS)}")
     rows: list[report.Row] = []
     if EDITS in parts:
         rows += edit_rows(plan, arguments.jobs)
