@@ -14,7 +14,7 @@ its near some of the upload's.
 Sampling. How many frames are kept of known videos, thinned from eight a second: to `known_rate`,
 and without those within `distinct_bits` of the last one kept until a whole second has passed; and
 how uploads are looked at. `index_bytes_per_minute` is memory of the index for a minute of known
-video, `ms` the mean time to decode, hash and match an upload.
+video, `ms` the mean processor time to decode, hash and match an upload.
 
 Steps. Decoding and hashing 1080p at 5 Mbit/s, and matching an hour of it. `x_realtime` is how many
 times faster than it plays, `ms` for one minute of it, or for all of what is matched. Engines take
@@ -94,6 +94,8 @@ def run(arguments: argparse.Namespace) -> list[report.Row]:
     """Measure all parts that are asked for."""
     plan = Plan.of(arguments)
     parts = arguments.parts.split(",")
+    if not set(parts) <= set(PARTS):
+        raise SystemExit(f"--parts: {arguments.parts} is not of {', '.join(PARTS)}")
     rows: list[report.Row] = []
     if EDITS in parts:
         rows += edit_rows(plan, arguments.jobs)

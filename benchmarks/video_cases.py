@@ -193,7 +193,7 @@ class Scene:
             yield Case(f"unrelated: {name}", f"{_PLAIN_S:.0f} s", WHOLE, make)
         for clip in self.library.known:
             make = partial(_held, clip.film)
-            name = "unrelated: one known frame, held"
+            name = "unrelated: a known frame held"
             yield Case(name, f"{_PLAIN_S:.0f} s", WHOLE, make)
 
     def _opened(self) -> Iterator[tuple[str, Film]]:

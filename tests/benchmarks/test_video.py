@@ -211,9 +211,11 @@ def test_every_part_is_measured(
 
 
 def test_what_is_asked_for_has_to_exist(tmp_path: Path, videos: Path) -> None:
-    """An edit that there is none of, and a folder without clips, are refused in words."""
+    """An edit or a part that there is none of, and an empty folder, are refused in words."""
     with pytest.raises(SystemExit, match=r"--edits: shaken is none of .*speed"):
         main(["video", "--videos", str(videos), "--edits", "shaken"])
+    with pytest.raises(SystemExit, match=r"--parts: stairs is not of edits"):
+        main(["video", "--videos", str(videos), "--parts", "stairs"])
     (tmp_path / "empty").mkdir()
     with pytest.raises(SystemExit, match=r"--videos: no clips in .*empty"):
         main(["video", "--videos", str(tmp_path / "empty")])
