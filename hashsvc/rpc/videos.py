@@ -150,15 +150,15 @@ class Videos:
     async def _end(
         self, check: "VideoCheck", decoding: asyncio.Task[MediaFingerprints]
     ) -> pb.CheckVideoResponse:
-        """The last answer; of a file that cannot be decoded that of its digests, if it is known."""
+        """The last answer; of a file that cannot be decoded that on what was seen, if it is any."""
         try:
             found = await decoding
         except MediaError as error:
-            if not error.digests:
-                raise
-            await check.take(Seen(error.digests, check.through_ms))
+            if error.digests:
+                await check.take(Seen(error.digests, check.through_ms))
             answer = await check.last(UndeterminedReason.PARTLY_SEEN, str(error))
-            if check.frames or answer.verdict.matches:
+            is_partial = check.frames and isinstance(error, MediaUnreadable)
+            if answer.verdict.matches or is_partial:
                 return answer
             raise
         return await check.whole(found)
@@ -205,7 +205,11 @@ class VideoCheck:
         """The verdict on all that hashing gave, of which the frames of a video were taken."""
         if found.media_type is not MediaType.VIDEO:
             query = replace(
-                self._query, media_type=found.media_type, fingerprints=found.fingerprints
+                self._query,
+                media_type=found.media_type,
+                fingerprints=found.fingerprints,
+                limitation=found.limitation,
+                detail=found.detail,
             )
             (verdict,) = await self._threads.check(self._matcher.check, [query])
             return verdict

@@ -146,13 +146,13 @@ def test_a_picture_of_several_pages_is_undetermined(strict_node: str) -> None:
     assert verdict.detail == "only the first of 2 pages was seen"
 
 
-def test_a_file_that_takes_too_long_is_ended(tmp_path: Path, shared_media: Path) -> None:
+def test_a_file_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     """By the wall clock, and the decoder is replaced."""
-    clip = shared_media / "videos" / "bbb_opening_30s_720p.webm"
+    large = png(9_000, 9_000, zlib.compress(bytes(9_001 * 9_000), 1))
     decoding = {"workers": 1, "decode_wall_s": 0.1}
     with running_node(tmp_path, decoding=decoding) as node, Client(node) as client:
         with pytest.raises(LimitReached, match="decode_wall_s"):
-            client.check_file(clip, send_media=True)
+            client.check_media(BytesIO(large))
         assert client.check_file(testpattern.PATH, send_media=True).matches
 
 

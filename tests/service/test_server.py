@@ -16,6 +16,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
     ProtoReflectionDescriptorDatabase,
 )
 from grpc_status import rpc_status
+from PIL import Image
 
 from hashsvc.app import Node
 from hashsvc.config import load
@@ -134,10 +135,11 @@ def test_a_client_that_gives_up_frees_its_place(tmp_path: Path, shared_media: Pa
 
 def test_deadlines_end_a_check_in_a_busy_decoder(tmp_path: Path, shared_media: Path) -> None:
     """The caller hears in time, and the node serves the next one."""
-    clip = shared_media / "videos" / "bbb_opening_30s_720p.webm"
-    with running_node(tmp_path, decoding={"workers": 1}) as node:
+    large = tmp_path / "large.png"
+    Image.new("L", (9_000, 9_000)).save(large)
+    with running_node(tmp_path / "data", decoding={"workers": 1}) as node:
         with Client(node, timeout_s=0.15) as hasty, pytest.raises(DeadlineExceeded):
-            hasty.check_file(clip, send_media=True)
+            hasty.check_file(large, send_media=True)
         with Client(node) as client:
             client.check_file(shared_media / "images" / "kodak_1.jpg", send_media=True)
 

@@ -111,9 +111,11 @@ async def test_an_abandoned_stream_frees_everything(tmp_path: Path, studio: Stud
 
 @pytest.fixture(scope="module")
 def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A node with one place, which ends idle streams soon, and takes few frames."""
+    """A node with one place, which ends idle streams soon, and takes little."""
     limits = {"max_idle_stream_s": 0.3, "max_concurrent_videos": 1, "max_check_fingerprints": 10}
-    with running_node(tmp_path_factory.mktemp("hasty"), limits=limits) as address:
+    decoding = {"workers": 1, "max_duration_s": 50}
+    folder = tmp_path_factory.mktemp("hasty")
+    with running_node(folder, limits=limits, decoding=decoding) as address:
         yield address
 
 
@@ -167,6 +169,15 @@ def test_no_more_frames_than_the_limit(hasty: str) -> None:
     error = from_rpc_error(caught.value)
     assert error.code is EXHAUSTED
     assert error.metadata["limit"] == "max_check_fingerprints"
+
+
+def test_no_longer_video_than_the_limit(hasty: str, studio: Studio) -> None:
+    """Though some of it was seen: that nothing is known up to the limit is no answer."""
+    answers: list[VideoProgress] = []
+    with Client(hasty) as client, pytest.raises(LimitReached) as caught:
+        answers.extend(client.check_video([studio(range(200, 260), "ts")]))
+    assert answers[-1].frames > 40
+    assert caught.value.metadata["limit"] == "max_duration_s"
 
 
 async def test_a_long_upload_holds_bounded_memory(tmp_path: Path, studio: Studio) -> None:
