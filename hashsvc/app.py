@@ -177,6 +177,7 @@ class Node:
                 indexer,
                 self._decoders,
                 self._stream_decoders,
+                self._admission.shares("videos being decoded", settings.decoding.stream_workers),
                 Uploads(settings.limits),
                 self._threads,
                 revisions,

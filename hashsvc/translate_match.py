@@ -51,9 +51,14 @@ def check_request(
     return pb.CheckRequest(
         media_type=media_type_to_proto(media_type),
         fingerprints=[fingerprint_to_proto(fingerprint) for fingerprint in fingerprints],
-        limitation=_REASON.to_proto[limitation] if limitation else None,
+        limitation=limitation_to_proto(limitation),
         min_revision=min_revision,
     )
+
+
+def limitation_to_proto(limitation: UndeterminedReason | None) -> pb.UndeterminedReason | None:
+    """Write what a caller could not see."""
+    return _REASON.to_proto[limitation] if limitation else None
 
 
 def limitation_from_proto(number: int) -> UndeterminedReason | None:

@@ -36,6 +36,7 @@ ROOMS = (
     "hashsvc.private_keys",
     "hashsvc.private_files",
     "hashsvc.errors",
+    "hashsvc.wording",
     "hashsvc.model_sync",
     "hashsvc.model",
     "hashsvc.addresses",

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,13 +12,26 @@ import typer
 
 from hashsvc import testpattern
 from hashsvc.cli import files, options, output
-from hashsvc.cli.files import Found
 from hashsvc.cli.options import DEFAULT_SERVER, Json, Server, VpdqFiles
-from hashsvc.media import FOR_CHECKS, Recipe
-from hashsvc.model import Decoding, Match, Outcome, UndeterminedReason, Verdict
+from hashsvc.errors import MediaError
+from hashsvc.media import FOR_CHECKS, DecoderPool, Recipe
+from hashsvc.model import (
+    Decoding,
+    Match,
+    Outcome,
+    Segment,
+    UndeterminedReason,
+    Verdict,
+)
+from hashsvc.wording import clock, segment_line
 
 if TYPE_CHECKING:
-    from hashsvc_client import AsyncClient
+    from rich.progress import Progress
+
+    from hashsvc_client import AsyncClient, VideoProgress
+
+_MUCH_BYTES = 50_000_000
+"""Files of more than this together get a progress bar."""
 
 Checked = Verdict | Exception
 """A file's verdict, or why there is none."""
@@ -74,13 +88,10 @@ async def _check(
         "file", "outcome", "action", "distance", "entry", "labels", right=("distance",)
     )
     outcomes: set[Outcome | None] = set()
+    is_long = count > output.MANY_FILES or _size(media) > _MUCH_BYTES
     async with options.async_client(server) as client:
-        answers = (
-            _hashed(client, files.hashed(media, vpdq_files, recipe))
-            if recipe
-            else _sent(client, media)
-        )
-        with output.progress("checking", count, shown=count > output.MANY_FILES) as bar:
+        with output.progress("checking", count, shown=is_long) as bar:
+            answers = _answers(client, media, vpdq_files, recipe, bar)
             async with aclosing(answers):
                 async for path, checked in answers:
                     output.advance(bar)
@@ -99,35 +110,63 @@ async def _check(
     return output.CLEAN if outcomes <= {Outcome.NO_MATCH} else output.ERROR
 
 
-async def _hashed(
-    client: "AsyncClient", hashed: AsyncGenerator[tuple[Path, Found], None]
+async def _answers(
+    client: "AsyncClient",
+    media: Sequence[Path],
+    vpdq_files: Sequence[Path],
+    recipe: Recipe | None,
+    bar: "Progress",
 ) -> AsyncGenerator[tuple[Path, Checked], None]:
-    """Send the hashes that were made or read here."""
-    from hashsvc_client import LimitReached, RequestRefused, unreadable
+    """Check media, several at once, and then vPDQ files."""
+    async with AsyncExitStack() as stack:
+        pool = None
+        ahead = files.cores()
+        if recipe and media:
+            pool = await stack.enter_async_context(files.decoders(len(media)))
+            ahead = files.ahead_of(pool)
+        one = partial(_checked, client, recipe, pool, bar)
+        answers = await stack.enter_async_context(aclosing(files.each(media, one, ahead)))
+        async for answer in answers:
+            yield answer
+    for path in vpdq_files:
+        yield path, await _check_vpdq(client, path)
 
-    async with aclosing(hashed):
-        async for path, found in hashed:
-            if isinstance(found, OSError) or (isinstance(found, Exception) and not found.digests):
-                yield path, found
-                continue
-            media = unreadable(found) if isinstance(found, Exception) else found
-            try:
-                yield path, await client.check_fingerprints(media)
-            except (RequestRefused, LimitReached) as error:
-                yield path, error
 
-
-async def _sent(
-    client: "AsyncClient", paths: Sequence[Path]
-) -> AsyncGenerator[tuple[Path, Checked], None]:
-    """Send the files themselves."""
+async def _checked(
+    client: "AsyncClient",
+    recipe: Recipe | None,
+    pool: DecoderPool | None,
+    bar: "Progress",
+    path: Path,
+) -> Checked:
     from hashsvc_client import LimitReached, RequestRefused
 
-    for path in paths:
-        try:
-            yield path, await client.check_file(path, send_media=True)
-        except (OSError, RequestRefused, LimitReached) as error:
-            yield path, error
+    def tell(progress: "VideoProgress") -> None:
+        output.describe(bar, f"{path.name} {clock(progress.seen_through_ms)}")
+
+    try:
+        return await client.check_file(
+            path, send_media=recipe is None, recipe=recipe, decoders=pool, on_progress=tell
+        )
+    except (OSError, MediaError, RequestRefused, LimitReached) as error:
+        return error
+
+
+async def _check_vpdq(client: "AsyncClient", path: Path) -> Checked:
+    from hashsvc_client import LimitReached, RequestRefused
+
+    found = await asyncio.to_thread(files.read_vpdq, path)
+    if isinstance(found, Exception):
+        return found
+    try:
+        return await client.check_fingerprints(found)
+    except (RequestRefused, LimitReached) as error:
+        return error
+
+
+def _size(paths: Sequence[Path]) -> int:
+    """Bytes of all files that are there."""
+    return sum(path.stat().st_size for path in paths if path.is_file())
 
 
 def document(path: Path, checked: Checked) -> dict[str, Any]:
@@ -171,7 +210,25 @@ def _match(match: Match) -> dict[str, Any]:
         "upload_percent": None if match.coverage is None else match.coverage.upload_percent,
         "known_percent": None if match.coverage is None else match.coverage.known_percent,
         "opinions": asdict(match.opinions),
+        "segments": [_segment(segment) for segment in match.segments],
     }
+
+
+def _segment(segment: Segment) -> dict[str, Any]:
+    return {
+        "upload_start_s": segment.upload_start_ms / 1000,
+        "upload_end_s": segment.upload_end_ms / 1000,
+        "known_start_s": _seconds(segment.known_start_ms),
+        "known_end_s": _seconds(segment.known_end_ms),
+        "pace": segment.pace,
+        "mean_distance": segment.distance,
+        "likeness": segment.likeness,
+        "variant": segment.variant,
+    }
+
+
+def _seconds(milliseconds: int | None) -> float | None:
+    return None if milliseconds is None else milliseconds / 1000
 
 
 def _add_rows(shown: Any, path: Path, verdict: Verdict) -> None:
@@ -187,3 +244,5 @@ def _add_rows(shown: Any, path: Path, verdict: Verdict) -> None:
         if disputing := match.opinions.disputing:
             entry += f" (disputed by {disputing})"
         shown.add_row(*head, distance, entry, ", ".join(match.description.labels))
+        for segment in match.segments:
+            shown.add_row("", "", "", "", segment_line(match.entry, segment), "")

@@ -3,9 +3,11 @@
 import asyncio
 import os
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from hashsvc.errors import MediaError
 from hashsvc.media import DecoderPool, Recipe, vpdq
@@ -14,7 +16,9 @@ from hashsvc.model import MediaFingerprints, MediaType
 Found = MediaFingerprints | MediaError | OSError
 """A file's fingerprints, or why there are none."""
 
-# One slow file must not keep the other decoders waiting; what waits is only hashes.
+R = TypeVar("R")
+
+# One slow file must not keep the other decoders waiting; what waits is only hashes or verdicts.
 _AHEAD = 32
 
 
@@ -43,23 +47,36 @@ async def decoders(count: int) -> AsyncIterator[DecoderPool]:
         yield pool
 
 
-async def fingerprints(
+async def each(
+    files: Iterable[Path], work: Callable[[Path], Awaitable[R]], ahead: int
+) -> AsyncGenerator[tuple[Path, R], None]:
+    """Yield each file with what work makes of it, in order, `ahead` of them before the reader."""
+    begun: deque[tuple[Path, asyncio.Future[R]]] = deque()
+    try:
+        for file in files:
+            begun.append((file, asyncio.ensure_future(work(file))))
+            if len(begun) > ahead:
+                path, task = begun.popleft()
+                yield path, await task
+        while begun:
+            path, task = begun.popleft()
+            yield path, await task
+    finally:
+        for _, task in begun:
+            task.cancel()
+        await asyncio.gather(*(task for _, task in begun), return_exceptions=True)
+
+
+def ahead_of(pool: DecoderPool) -> int:
+    """How many files to begin ahead, so that all decoders of a pool are busy."""
+    return _AHEAD * pool.size
+
+
+def fingerprints(
     pool: DecoderPool, files: Sequence[Path], recipe: Recipe
 ) -> AsyncGenerator[tuple[Path, Found], None]:
     """Yield each file with what was found, in order, hashing ahead of the reader."""
-    ahead: deque[tuple[Path, asyncio.Task[Found]]] = deque()
-    try:
-        for file in files:
-            ahead.append((file, asyncio.create_task(_fingerprint(pool, file, recipe))))
-            if len(ahead) > _AHEAD * pool.size:
-                path, task = ahead.popleft()
-                yield path, await task
-        while ahead:
-            path, task = ahead.popleft()
-            yield path, await task
-    finally:
-        for _, task in ahead:
-            task.cancel()
+    return each(files, partial(_fingerprint, pool, recipe), ahead_of(pool))
 
 
 async def hashed(
@@ -74,10 +91,11 @@ async def hashed(
             async for path, found in made:
                 yield path, found
     for path in vpdq_files:
-        yield path, await asyncio.to_thread(_read_vpdq, path)
+        yield path, await asyncio.to_thread(read_vpdq, path)
 
 
-def _read_vpdq(path: Path) -> Found:
+def read_vpdq(path: Path) -> Found:
+    """Return what a vPDQ file holds."""
     try:
         with path.open("rb") as file:
             frames = vpdq.read(file)
@@ -93,7 +111,7 @@ def _read_vpdq(path: Path) -> Found:
     )
 
 
-async def _fingerprint(pool: DecoderPool, file: Path, recipe: Recipe) -> Found:
+async def _fingerprint(pool: DecoderPool, recipe: Recipe, file: Path) -> Found:
     try:
         return await pool.fingerprint_path(file, recipe)
     except (MediaError, OSError) as error:

@@ -110,7 +110,7 @@ class _Rate(ProgressColumn):
 def progress(noun: str, total: int | None, *, shown: bool) -> Progress:
     """Return a progress bar on stderr with one task; it shows only on a terminal."""
     bar = Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         _Rate(),
@@ -121,6 +121,11 @@ def progress(noun: str, total: int | None, *, shown: bool) -> Progress:
     )
     bar.add_task(noun, total=total)
     return bar
+
+
+def describe(bar: Progress, what: str) -> None:
+    """Say on a bar made by `progress` what is being done."""
+    bar.update(bar.task_ids[0], description=visible(what))
 
 
 def advance(bar: Progress, count: int = 1) -> None:

@@ -36,8 +36,9 @@ _NOT_YET = (("coffee", pictures.CROP),)
 class Case:
     """One upload.
 
-    `original` names the known file it shows, for a right MATCH. `send_media` lets the server
-    hash it. `dihedral` has it looked for mirrored and turned too.
+    `original` names the known file it shows, for a right MATCH, from `starts_s` seconds on if that
+    is a clip. `send_media` lets the server hash it. `dihedral` has it looked for mirrored and
+    turned too.
     """
 
     path: Path
@@ -47,6 +48,12 @@ class Case:
     original: str = ""
     send_media: bool = False
     dihedral: bool = False
+    starts_s: float = 0.0
+
+    @property
+    def is_clip(self) -> bool:
+        """Whether it is a clip and no picture."""
+        return self.path.suffix == clips.SUFFIX
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +102,17 @@ def _exact(folder: Path) -> tuple[Case, ...]:
 
 def _altered(folder: Path) -> tuple[Case, ...]:
     whole = folder / "bunny, half size.mp4"
-    no_start, no_end = folder / "bunny, start cut.mp4", folder / "bunny, end cut.mp4"
+    cut, quoted = folder / "bunny, start cut.mp4", folder / "bunny, quoted.mp4"
+    before, after = (samples.UNRELATED / name for name in ("mountains.jpg", "dogs.jpg"))
     clips.write_half_size(CLIP, whole)
-    clips.write_half_size(CLIP, no_start, first_s=_CUT_S)
-    clips.write_half_size(CLIP, no_end, last_s=_CUT_S)
+    clips.write_half_size(CLIP, cut, first_s=_CUT_S)
+    clips.write_quoted(CLIP, quoted, before=before, after=after)
     return (
         *(_altered_picture(stem, alteration, folder) for stem, alteration in _ALTERED),
         _mirrored("fig", folder),
         _altered_clip(whole, "half size"),
-        _altered_clip(no_start, f"half, first {_CUT_S} s cut"),
-        _altered_clip(no_end, f"half, last {_CUT_S} s cut", send_media=True),
+        _altered_clip(cut, f"half, first {_CUT_S} s cut", send_media=True),
+        replace(_altered_clip(quoted, "mirrored, amid others"), starts_s=clips.PAN_S),
     )
 
 

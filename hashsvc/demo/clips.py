@@ -2,15 +2,20 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import av
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
+
+SUFFIX = ".mp4"
+"""Of all clips here."""
+
+PAN_S = 3
+"""Seconds that the camera takes for a picture."""
 
 _PAN_FPS = Fraction(10)
-_PAN_FRAMES = 30
 _PAN_SIZE = (640, 360)
 _BITS_A_SECOND = 2_000_000
 
@@ -34,15 +39,25 @@ def _picture(frame: av.VideoFrame) -> Image.Image:
 
 def write_pan(pictures: Sequence[Path], path: Path) -> None:
     """Write a clip in which the camera wanders over one picture after the other."""
-    frames = (frame for picture in pictures for frame in _pan(picture))
+    frames = (frame for picture in pictures for frame in _pan(picture, _PAN_FPS))
     _write(path, _PAN_FPS, _PAN_SIZE, frames)
 
 
-def _pan(picture: Path) -> Iterator[Image.Image]:
+def write_quoted(original: Path, path: Path, *, before: Path, after: Path) -> None:
+    """Write a clip at half its size and mirrored, between two others made of a picture each."""
+    with av.open(str(original)) as source:
+        stream = source.streams.video[0]
+        fps = stream.average_rate or Fraction(25)
+        size = (stream.width // 2, stream.height // 2)
+        mirrored = (ImageOps.mirror(_picture(frame)) for frame in source.decode(stream))
+        _write(path, fps, size, chain(_pan(before, fps), mirrored, _pan(after, fps)))
+
+
+def _pan(picture: Path, fps: Fraction) -> Iterator[Image.Image]:
     with Image.open(picture) as opened:
         pixels = opened.convert("RGB")
     part_width, part_height = pixels.width * 2 // 3, pixels.height * 2 // 3
-    for share in np.linspace(0, 1, _PAN_FRAMES):
+    for share in np.linspace(0, 1, round(PAN_S * fps)):
         x, y = int(share * (pixels.width - part_width)), int(share * (pixels.height - part_height))
         yield pixels.crop((x, y, x + part_width, y + part_height))
 

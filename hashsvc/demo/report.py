@@ -13,6 +13,7 @@ from rich.text import Text
 from hashsvc.demo.checks import LIST, Contribution, Result, Results
 from hashsvc.demo.samples import LICENCES
 from hashsvc.model import Verdict
+from hashsvc.wording import segment_line
 
 _HEADER = (
     "\nfile",
@@ -58,14 +59,18 @@ def print_results(results: Results) -> None:
     """Print one table, with a title over the rows of each section."""
     head = tuple(Text(name, style="bold") for name in _HEADER)
     sections = [
-        (section, [_row(r, counted=section.counted) for r in rows]) for section, rows in results
+        (section, [(_row(r, counted=section.counted), r.verdict) for r in rows])
+        for section, rows in results
     ]
     gap = 2 if out.width >= _ROOMY_COLUMNS else 1
-    widths = _widths([head, *(row for _, rows in sections for row in rows)], gap)
+    widths = _widths([head, *(row for _, rows in sections for row, _ in rows)], gap)
     out.print(_table(widths, gap, [head]))
     for section, rows in sections:
         out.print(Text(f"\n{section.title}", style="bold"))
-        out.print(_table(widths, gap, rows))
+        for row, verdict in rows:
+            out.print(_table(widths, gap, [row]))
+            for line in _segment_lines(verdict):
+                out.print(Text(f"  {line}", style="dim"))
     out.print()
 
 
@@ -133,9 +138,20 @@ def _row(result: Result, *, counted: bool) -> Row:
         mark.append(_outcome(verdict), style or "default"),
         Text("-" if best is None else f"{best.algorithm} {best.distance}"),
         Text(verdict.action),
-        Text("server" if result.hash_s is None else f"{result.hash_s * 1000:.0f}"),
+        Text(_hash_ms(result)),
         Text(f"{result.check_s * 1000:.1f}"),
     )
+
+
+def _hash_ms(result: Result) -> str:
+    if result.hash_s is not None:
+        return f"{result.hash_s * 1000:.0f}"
+    return "server" if result.case.send_media else "in turns"
+
+
+def _segment_lines(verdict: Verdict) -> list[str]:
+    """Which seconds of a clip are known."""
+    return [segment_line(m.entry, segment) for m in verdict.matches for segment in m.segments]
 
 
 def _outcome(verdict: Verdict) -> str:

@@ -57,6 +57,9 @@ MAX_READERS = 1_000
 MAX_CANARIES = 100
 """Canaries planted in one request."""
 
+MAX_VIDEO_MS = 7 * 24 * 3600 * 1000
+"""No frame to check is further from its video's start."""
+
 MAX_TEXT = 2_000
 MAX_STATEMENT = 4_000
 MAX_LABELS = 32
@@ -319,7 +322,7 @@ def check_drafts(drafts: Sequence[EntryDraft], now: datetime) -> None:
     violations: list[Violation] = []
     for i, draft in enumerate(drafts):
         path = f"entries[{i}]"
-        violations += _fingerprints(draft.fingerprints, path)
+        violations += _fingerprints(draft.fingerprints, f"{path}.fingerprints")
         violations += _frames(draft, path)
         violations += _description(draft.description, path, now)
         if len(violations) >= MAX_VIOLATIONS:
@@ -336,18 +339,25 @@ def check_description(description: Description, path: str, now: datetime) -> Non
     _raise(list(_description(description, path, now)))
 
 
-def check_fingerprints(fingerprints: Sequence[Fingerprint]) -> None:
-    """Refuse fingerprints to check of which one is malformed.
+def check_fingerprints(fingerprints: Sequence[Fingerprint], field: str = "fingerprints") -> None:
+    """Refuse fingerprints to check of which one is malformed; `field` is where they are.
 
     Raises:
         InvalidRequest: with one violation for each wrong field, 20 at most.
     """
     violations: list[Violation] = []
-    for violation in _fingerprints(fingerprints, ""):
+    for violation in _to_check(fingerprints, field):
         violations.append(violation)
         if len(violations) >= MAX_VIOLATIONS:
             break
     _raise(violations)
+
+
+def _to_check(fingerprints: Sequence[Fingerprint], field: str) -> Iterator[Violation]:
+    yield from _fingerprints(fingerprints, field)
+    for i, fingerprint in enumerate(fingerprints):
+        if fingerprint.time_ms is not None and fingerprint.time_ms > MAX_VIDEO_MS:
+            yield Violation(f"{field}[{i}].time_offset", "is more than a week")
 
 
 def read_record(body: bytes, place: int) -> Change | None:
@@ -368,7 +378,7 @@ def _holds(change: Change, place: int) -> Iterator[bool]:
     match change:
         case EntryAdded(draft=draft, contributor=contributor):
             yield place > 0 and is_name_part(contributor)
-            yield not any(_fingerprints(draft.fingerprints, "entry"))
+            yield not any(_fingerprints(draft.fingerprints, "entry.fingerprints"))
             yield not any(_frames(draft, "entry"))
             yield not any(_description(draft.description, "entry", _LONG_AGO))
         case EntryAmended(sequence=sequence, description=description):
@@ -420,15 +430,14 @@ def carries_enough(
     return MIN_MINORITY_BITS <= ones <= algorithm.bits - MIN_MINORITY_BITS
 
 
-def _fingerprints(fingerprints: Sequence[Fingerprint], path: str) -> Iterator[Violation]:
-    dot = f"{path}." if path else ""
+def _fingerprints(fingerprints: Sequence[Fingerprint], name: str) -> Iterator[Violation]:
     if not fingerprints:
-        yield Violation(f"{dot}fingerprints", "give at least one fingerprint")
+        yield Violation(name, "give at least one fingerprint")
     if len(fingerprints) > MAX_FINGERPRINTS_PER_ENTRY:
-        yield Violation(f"{dot}fingerprints", f"more than {MAX_FINGERPRINTS_PER_ENTRY:,}")
+        yield Violation(name, f"more than {MAX_FINGERPRINTS_PER_ENTRY:,}")
     for i, fingerprint in enumerate(fingerprints):
         width = fingerprint.algorithm.bits // 8
-        field = f"{dot}fingerprints[{i}]"
+        field = f"{name}[{i}]"
         if len(fingerprint.value) != width:
             yield Violation(
                 f"{field}.value",

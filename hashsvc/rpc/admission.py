@@ -101,9 +101,8 @@ class Admission:
     """Lets a call in, or raises Overloaded or NotReady."""
 
     def __init__(self, limits: Limits) -> None:
-        def room(noun: str, most: int) -> _Room:
-            return _Room(noun, most, max(1, most * limits.partner_share_percent // 100))
-
+        self._limits = limits
+        room = self._room
         checks = room("checks", limits.max_concurrent_checks)
         media = room("files being checked", limits.max_concurrent_media)
         writes = room("writes", limits.max_concurrent_writes)
@@ -184,6 +183,19 @@ class Admission:
             return Place(room, caller.partner)
 
         return admit
+
+    def shares(self, noun: str, places: int) -> Callable[[Caller], Place]:
+        """As a door, to some places for which callers wait: a partner beyond its share is refused.
+
+        So that what one partner does not finish never keeps all others waiting.
+        """
+        room = self._room(noun, places)
+        room.most = self._limits.max_concurrent_calls
+        return lambda caller: Place(room, "" if caller is OPERATOR else caller.partner)
+
+    def _room(self, noun: str, most: int) -> _Room:
+        share = max(1, most * self._limits.partner_share_percent // 100)
+        return _Room(noun, most, share)
 
     def cost(self, method: str) -> Callable[[Any], float]:
         """How many calls a message of a method's stream counts as."""

@@ -98,10 +98,10 @@ class AroundCalls:
                     raise refusal
                 with admit(access.caller()), self._streams.open(session) as stream:
                     taken = request if cost is None else stream.messages(request, cost)
-                    async for response in behaviour(taken, context):
-                        stream.waits()
-                        yield response
-                        stream.works()
+                    async with aclosing(behaviour(taken, context)) as responses:
+                        async for response in responses:
+                            with stream.offering():
+                                yield response
                 await self._audit(session, "OK")
             except BaseException as error:
                 await fail(session, error, context, started)

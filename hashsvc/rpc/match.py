@@ -1,7 +1,8 @@
 """The MatchService servicer."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from time import perf_counter
 from typing import Any
 
@@ -21,8 +22,9 @@ from hashsvc.matching.matcher import Matcher
 from hashsvc.matching.query import Query
 from hashsvc.media import FOR_CHECKS, DecoderPool
 from hashsvc.metrics import Metrics
-from hashsvc.model import Fingerprint, MediaType, Outcome, Verdict
+from hashsvc.model import Caller, Fingerprint, MediaType, Outcome, Verdict
 from hashsvc.rpc import access
+from hashsvc.rpc.admission import Place
 from hashsvc.rpc.answers import Answers
 from hashsvc.rpc.errors import status
 from hashsvc.rpc.threads import Threads
@@ -53,6 +55,7 @@ class MatchServicer(MatchServiceServicer):
         indexer: Indexer,
         decoders: DecoderPool,
         stream_decoders: DecoderPool,
+        may_decode: Callable[[Caller], Place],
         uploads: Uploads,
         threads: Threads,
         revisions: Revisions,
@@ -71,7 +74,7 @@ class MatchServicer(MatchServiceServicer):
         self._limits = limits
         self._wait_s = matching.wait_for_revision_s
         self._answers = Answers(metrics, max_near_per_entry=limits.max_near_per_entry)
-        self._videos = Videos(matcher, stream_decoders, threads, self._answers, limits)
+        self._videos = Videos(matcher, stream_decoders, may_decode, threads, self._answers, limits)
 
     async def Check(self, request: pb.CheckRequest, context: Context) -> pb.CheckResponse:
         """Check fingerprints."""
@@ -104,7 +107,7 @@ class MatchServicer(MatchServiceServicer):
 
     async def CheckVideo(
         self, request_iterator: AsyncIterator[pb.CheckVideoRequest], context: Context
-    ) -> AsyncIterator[pb.CheckVideoResponse]:
+    ) -> AsyncGenerator[pb.CheckVideoResponse, None]:
         """Check a video while it comes in."""
         first = await anext(request_iterator, None)
         min_revision = ""
@@ -112,8 +115,9 @@ class MatchServicer(MatchServiceServicer):
             min_revision = first.options.min_revision
             first = await anext(request_iterator, None)
         query = _no_frames(is_behind=await self._is_behind(min_revision, context))
-        async for answer in self._videos.check(first, request_iterator, query):
-            yield answer
+        async with aclosing(self._videos.check(first, request_iterator, query)) as answers:
+            async for answer in answers:
+                yield answer
 
     async def CheckBatch(
         self, request_iterator: AsyncIterator[pb.CheckBatchRequest], context: Context

@@ -8,7 +8,8 @@ caller to take a message gives its place back at once; its caller is told behind
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from time import monotonic
 from types import TracebackType
 from typing import Any, Self
@@ -80,14 +81,14 @@ class OpenStreams:
 
 
 class _Stream:
-    """One open stream; `waits_since` is when it began to wait for its caller."""
+    """One open stream. It may wait for its caller to send and to take at the same time."""
 
     def __init__(self, streams: OpenStreams, session: Session) -> None:
         self._streams = streams
         self._task = asyncio.current_task()
         self._ended_by: HashsvcError | None = None
         self.session = session
-        self.waits_since = _NEVER
+        self._asks_since = self._offers_since = _NEVER
 
     def __enter__(self) -> Self:
         self._streams.all.add(self)
@@ -110,13 +111,19 @@ class _Stream:
         if isinstance(error, GeneratorExit):
             raise Unheard(self._ended_by) from None
 
-    def waits(self) -> None:
-        """It waits for its caller from now on: to send, or to take what is sent to it."""
-        self.waits_since = monotonic()
+    @property
+    def waits_since(self) -> float:
+        """When it began to wait for its caller."""
+        return min(self._asks_since, self._offers_since)
 
-    def works(self) -> None:
-        """It does not."""
-        self.waits_since = _NEVER
+    @contextmanager
+    def offering(self) -> Iterator[None]:
+        """Within the block it waits for its caller to take what is sent to it."""
+        self._offers_since = monotonic()
+        try:
+            yield
+        finally:
+            self._offers_since = _NEVER
 
     def end(self, error: HashsvcError) -> None:
         """Let it end with an error, wherever it waits."""
@@ -130,13 +137,13 @@ class _Stream:
         """Yield what comes in, at the pace that its partner is entitled to."""
         is_first = True
         while True:
-            self.waits()
+            self._asks_since = monotonic()
             try:
                 request = await anext(requests)
             except StopAsyncIteration:
                 return
             finally:
-                self.works()
+                self._asks_since = _NEVER
             if not is_first:
                 self._streams.gate.look_again(self.session)
             # The call itself has paid for one.

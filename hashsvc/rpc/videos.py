@@ -1,9 +1,12 @@
 """CheckVideo: a video is checked while it comes in, as bytes or as frames."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
+
+from google.protobuf.duration_pb2 import Duration
 
 from hashsvc import translate, translate_match
 from hashsvc.config import Limits
@@ -15,6 +18,7 @@ from hashsvc.media import FOR_CHECKS, DecoderPool
 from hashsvc.media.scan import Seen, Span
 from hashsvc.model import (
     Algorithm,
+    Caller,
     Fingerprint,
     MediaFingerprints,
     MediaType,
@@ -22,6 +26,8 @@ from hashsvc.model import (
     UndeterminedReason,
     Verdict,
 )
+from hashsvc.rpc import access
+from hashsvc.rpc.admission import Place
 from hashsvc.rpc.answers import Answers
 from hashsvc.rpc.threads import Threads
 from hashsvc.v1 import match_service_pb2 as pb
@@ -33,18 +39,23 @@ _SAMPLE = 16
 
 
 class Videos:
-    """Checks videos that come in by and by. Used on the event loop."""
+    """Checks videos that come in by and by. Used on the event loop.
+
+    `may_decode` gives a caller a place among those whose bytes are decoded.
+    """
 
     def __init__(
         self,
         matcher: Matcher,
         decoders: DecoderPool,
+        may_decode: Callable[[Caller], Place],
         threads: Threads,
         answers: Answers,
         limits: Limits,
     ) -> None:
         self._matcher = matcher
         self._decoders = decoders
+        self._may_decode = may_decode
         self._threads = threads
         self._answers = answers
         self._limits = limits
@@ -55,33 +66,31 @@ class Videos:
 
     async def check(
         self, first: pb.CheckVideoRequest | None, requests: Requests, query: Query
-    ) -> AsyncIterator[pb.CheckVideoResponse]:
+    ) -> AsyncGenerator[pb.CheckVideoResponse, None]:
         """Answer a stream whose first part, after the options, is `first`; None if there is none.
 
         Raises:
             InvalidRequest: its parts do not go together, or a frame is malformed.
             MediaUnreadable, MediaTooLarge, OperatorError: as for a file.
+            Overloaded: the caller has as many videos decoded as it may.
         """
         if first is None:
             raise InvalidRequest.of("part", "the call ended without a chunk or a frame")
         check = self.open(query)
         is_file = first.WhichOneof("part") == "chunk"
         answer_all = self._file if is_file else self._frames
-        async for answer in answer_all(check, first, requests):
-            yield answer
+        async with aclosing(answer_all(check, first, requests)) as answers:
+            async for answer in answers:
+                yield answer
 
     async def _frames(
         self, check: "VideoCheck", first: pb.CheckVideoRequest, requests: Requests
-    ) -> AsyncIterator[pb.CheckVideoResponse]:
+    ) -> AsyncGenerator[pb.CheckVideoResponse, None]:
         limitation, detail = None, ""
         async for request in _with_first(first, requests):
             part = request.WhichOneof("part")
             if part == "end":
-                digests = translate.fingerprints_from_proto(request.end.digests, "end.")
-                rules.check_fingerprints(digests)
-                if any(not digest.algorithm.is_digest for digest in digests):
-                    raise InvalidRequest.of("end.digests", "frames come before the end")
-                await check.take(Seen(digests, check.through_ms))
+                await check.take(_read_end(request.end))
                 limitation = translate_match.limitation_from_proto(request.end.limitation)
                 detail = request.end.detail
                 break
@@ -89,11 +98,14 @@ class Videos:
                 raise InvalidRequest.of(part or "part", "only frames and an end follow frames")
             progress = await check.take(self._read_frames(request.frames, check))
             yield check.answer(progress, closer=progress.closer)
+        if check.is_empty:
+            raise InvalidRequest.of("part", "the call ended without a frame or a digest")
         yield await check.last(limitation, detail)
 
     def _read_frames(self, frames: pb.VideoFrames, check: "VideoCheck") -> Seen:
         fingerprints = translate.fingerprints_from_proto(frames.fingerprints, "frames.")
-        rules.check_fingerprints(fingerprints)
+        if fingerprints:
+            rules.check_fingerprints(fingerprints, "frames.fingerprints")
         for number, fingerprint in enumerate(fingerprints):
             if fingerprint.algorithm is not Algorithm.PDQ or fingerprint.time_ms is None:
                 field = f"frames.fingerprints[{number}]"
@@ -101,17 +113,24 @@ class Videos:
         count = check.frames + len(fingerprints)
         most = self._limits.max_check_fingerprints
         rules.check_limit("max_check_fingerprints", "fingerprints", count, most)
-        through_ms = translate.milliseconds(frames.seen_through)
+        through_ms = _read_through(frames.seen_through, "frames")
         latest_ms = max((f.time_ms or 0 for f in fingerprints), default=0)
         return Seen(fingerprints, max(through_ms, latest_ms))
 
     async def _file(
         self, check: "VideoCheck", first: pb.CheckVideoRequest, requests: Requests
-    ) -> AsyncIterator[pb.CheckVideoResponse]:
+    ) -> AsyncGenerator[pb.CheckVideoResponse, None]:
         """Decode as the bytes come, and answer each step that the decoder takes."""
+        with self._may_decode(access.caller()):
+            async with aclosing(self._decoded(check, _Upload(first, requests))) as answers:
+                async for answer in answers:
+                    yield answer
+
+    async def _decoded(
+        self, check: "VideoCheck", upload: "_Upload"
+    ) -> AsyncGenerator[pb.CheckVideoResponse, None]:
         # Nobody takes in more than there is room for: the decoder waits for a slow caller.
         told: asyncio.Queue[pb.CheckVideoResponse] = asyncio.Queue(maxsize=1)
-        upload = _Upload(first, requests)
 
         async def judge(seen: Seen) -> Sequence[Span]:
             progress = await check.take(seen)
@@ -125,20 +144,21 @@ class Videos:
             yield await self._end(check, decoding)
         finally:
             decoding.cancel()
-            await asyncio.wait([decoding])
+            # What it may have failed with is of no interest to who has gone.
+            await asyncio.gather(decoding, return_exceptions=True)
 
     async def _end(
         self, check: "VideoCheck", decoding: asyncio.Task[MediaFingerprints]
     ) -> pb.CheckVideoResponse:
-        """The last answer; of a file that cannot be decoded that of its digests, if it is known."""
+        """The last answer; of a file that cannot be decoded that on what was seen, if it is any."""
         try:
             found = await decoding
         except MediaError as error:
-            if not error.digests:
-                raise
-            await check.take(Seen(error.digests, check.through_ms))
+            if error.digests:
+                await check.take(Seen(error.digests, check.through_ms))
             answer = await check.last(UndeterminedReason.PARTLY_SEEN, str(error))
-            if check.frames or answer.verdict.matches:
+            is_partial = check.frames and isinstance(error, MediaUnreadable)
+            if answer.verdict.matches or is_partial:
                 return answer
             raise
         return await check.whole(found)
@@ -156,6 +176,7 @@ class VideoCheck:
         self._sample: tuple[Fingerprint, ...] = ()
         self._told: set[str] = set()
         self.through_ms = 0
+        self.is_empty = True
 
     @property
     def frames(self) -> int:
@@ -165,6 +186,7 @@ class VideoCheck:
     async def take(self, seen: Seen) -> Progress:
         """Look up what was seen, and judge."""
         self.through_ms = max(self.through_ms, seen.through_ms)
+        self.is_empty = self.is_empty and not seen.fingerprints
         self._sample = self._sample or seen.fingerprints[:_SAMPLE]
         query = replace(self._query, fingerprints=seen.fingerprints)
         if self._matcher.is_quick([query]):
@@ -192,7 +214,9 @@ class VideoCheck:
             (verdict,) = await self._threads.check(self._matcher.check, [query])
             return verdict
         digests = tuple(f for f in found.fingerprints if f.algorithm.is_digest)
-        await self.take(Seen(digests, found.duration_ms or 0))
+        # Of one that breaks off only so much was seen as was decoded.
+        through_ms = 0 if found.limitation else found.duration_ms or 0
+        await self.take(Seen(digests, through_ms))
         return await self._threads.check(self._open.finish, found.limitation, found.detail)
 
     def answer(
@@ -238,6 +262,25 @@ class VideoCheck:
             frames=self.frames,
             is_progressive=is_progressive,
         )
+
+
+def _read_end(end: pb.VideoEnd) -> Seen:
+    digests = tuple(
+        translate.fingerprint_from_proto(message, f"end.digests[{i}]")
+        for i, message in enumerate(end.digests)
+    )
+    if digests:
+        rules.check_fingerprints(digests, "end.digests")
+    if any(not digest.algorithm.is_digest for digest in digests):
+        raise InvalidRequest.of("end.digests", "frames come before the end")
+    return Seen(digests, _read_through(end.seen_through, "end"))
+
+
+def _read_through(message: Duration, part: str) -> int:
+    through_ms = translate.milliseconds(message)
+    if not 0 <= through_ms <= rules.MAX_VIDEO_MS:
+        raise InvalidRequest.of(f"{part}.seen_through", "is negative or more than a week")
+    return through_ms
 
 
 class _Upload:

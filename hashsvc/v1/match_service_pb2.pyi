@@ -230,14 +230,16 @@ class VideoFrames(_message.Message):
     def __init__(self, fingerprints: _Optional[_Iterable[_Union[_types_pb2.Fingerprint, _Mapping]]] = ..., seen_through: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class VideoEnd(_message.Message):
-    __slots__ = ("digests", "limitation", "detail")
+    __slots__ = ("digests", "limitation", "detail", "seen_through")
     DIGESTS_FIELD_NUMBER: _ClassVar[int]
     LIMITATION_FIELD_NUMBER: _ClassVar[int]
     DETAIL_FIELD_NUMBER: _ClassVar[int]
+    SEEN_THROUGH_FIELD_NUMBER: _ClassVar[int]
     digests: _containers.RepeatedCompositeFieldContainer[_types_pb2.Fingerprint]
     limitation: UndeterminedReason
     detail: str
-    def __init__(self, digests: _Optional[_Iterable[_Union[_types_pb2.Fingerprint, _Mapping]]] = ..., limitation: _Optional[_Union[UndeterminedReason, str]] = ..., detail: _Optional[str] = ...) -> None: ...
+    seen_through: _duration_pb2.Duration
+    def __init__(self, digests: _Optional[_Iterable[_Union[_types_pb2.Fingerprint, _Mapping]]] = ..., limitation: _Optional[_Union[UndeterminedReason, str]] = ..., detail: _Optional[str] = ..., seen_through: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class CheckVideoRequest(_message.Message):
     __slots__ = ("options", "chunk", "frames", "end")

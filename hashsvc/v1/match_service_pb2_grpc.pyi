@@ -180,8 +180,10 @@ class MatchServiceStub(typing.Generic[_MatchServiceCheckType, _MatchServiceCheck
     decodes them; a long or slow upload holds little memory. WebM, Matroska, MPEG-TS, AVI and MP4
     with its index first, or in fragments, are decoded as they arrive; an MP4 with its index at the
     end when it is there (`is_progressive` tells).
-    INVALID_ARGUMENT: a malformed frame, or a file that cannot be fingerprinted, as for CheckMedia.
-    RESOURCE_EXHAUSTED: a limit, as for CheckMedia; or too many videos at once (`RetryInfo`).
+    INVALID_ARGUMENT: a malformed frame, parts that do not go together, nothing to look at, or a
+      file that cannot be fingerprinted, as for CheckMedia.
+    RESOURCE_EXHAUSTED: a limit, as for CheckMedia; or too many videos at once (`RetryInfo`), of
+      which those sent as bytes count for more.
     UNAVAILABLE, DEADLINE_EXCEEDED: as for Check. Answers given before stay good. Not retried.
     """
 
@@ -280,8 +282,10 @@ class MatchServiceServicer(metaclass=abc.ABCMeta):
         decodes them; a long or slow upload holds little memory. WebM, Matroska, MPEG-TS, AVI and MP4
         with its index first, or in fragments, are decoded as they arrive; an MP4 with its index at the
         end when it is there (`is_progressive` tells).
-        INVALID_ARGUMENT: a malformed frame, or a file that cannot be fingerprinted, as for CheckMedia.
-        RESOURCE_EXHAUSTED: a limit, as for CheckMedia; or too many videos at once (`RetryInfo`).
+        INVALID_ARGUMENT: a malformed frame, parts that do not go together, nothing to look at, or a
+          file that cannot be fingerprinted, as for CheckMedia.
+        RESOURCE_EXHAUSTED: a limit, as for CheckMedia; or too many videos at once (`RetryInfo`), of
+          which those sent as bytes count for more.
         UNAVAILABLE, DEADLINE_EXCEEDED: as for Check. Answers given before stay good. Not retried.
         """
 

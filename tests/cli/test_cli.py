@@ -234,7 +234,7 @@ def test_the_test_pattern(server: str) -> None:
 
 
 def test_a_clip(server: str, shared_media: Path, tmp_path: Path) -> None:
-    """Timed frames, and both shares of a match."""
+    """Timed frames, both shares of a match, and which seconds are which."""
     clip = shared_media / "videos" / "chaplin_360p.mp4"
     (hashed,) = objects(hashsvc("hash", "--json", clip))
     times = [f["time_s"] for f in hashed["fingerprints"] if f["algorithm"] == "pdq"]
@@ -245,13 +245,21 @@ def test_a_clip(server: str, shared_media: Path, tmp_path: Path) -> None:
     shutil.copy(clip, tmp_path / "copy")
     with (tmp_path / "copy").open("ab") as file:
         file.write(bytes(10))
-    done = hashsvc("check", "--json", tmp_path / "copy", server=server)
-    (match,) = objects(done)[0]["matches"]
-    assert (match["algorithm"], match["upload_percent"], match["known_percent"]) == (
-        "pdq",
-        100,
-        100,
-    )
+    for how in ((), ("--send-media",)):
+        done = hashsvc("check", "--json", *how, tmp_path / "copy", server=server)
+        (match,) = objects(done)[0]["matches"]
+        assert match["algorithm"] == "pdq"
+        assert match["upload_percent"] > 90
+        assert match["known_percent"] > 90
+        (segment,) = match["segments"]
+        assert segment["variant"] == "original"
+        assert segment["likeness"] < 0.2
+        for side in ("upload", "known"):
+            assert segment[f"{side}_start_s"] < 1
+            assert 9 < segment[f"{side}_end_s"] < 11
+    done = hashsvc("check", tmp_path / "copy", server=server)
+    assert done.returncode == MATCHED
+    assert "  upload 00:00-00:09 = acme/clips#1 00:00-00:09" in done.stdout
 
 
 def test_a_csv_of_hashes(server: str, tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from hashsvc.cli.output import visible
+from hashsvc.model import Segment
+from hashsvc.wording import segment_line
 from hashsvc_client import Client
 from tests.harness import pdq_draft
 from tests.processes import hashsvc, objects
@@ -48,3 +50,12 @@ def test_lists_of_others_write_nothing_of_their_own(node: str, tmp_path: Path) -
         assert not {"\x1b", "\x07", TURNED[0]} & set(done.stdout + done.stderr)
     (found,) = (o for o in objects(hashsvc("lists", "--json", server=node)) if "acme" in o["list"])
     assert found["purpose"] == purpose
+
+
+def test_segments_are_told_as_far_as_they_are_known() -> None:
+    """Hours only where there are some; without the known side where that is withheld."""
+    segment = Segment(41_000, 72_900, known_start_ms=123_000, known_end_ms=7_354_000)
+    told = segment_line("acme/known#881", segment)
+    assert told == "upload 00:41-01:12 = acme/known#881 02:03-2:02:34"
+    withheld = Segment(3_600_000, 3_661_000, variant="trimmed")
+    assert segment_line("a/b#1", withheld) == "upload 1:00:00-1:01:01 = a/b#1 (trimmed)"

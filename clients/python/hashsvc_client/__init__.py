@@ -30,6 +30,7 @@ from hashsvc.model import (
     OpinionCounts,
     OpinionKind,
     Outcome,
+    Segment,
     Severity,
     UndeterminedReason,
     Verdict,
@@ -46,6 +47,7 @@ from hashsvc_client.errors import (
     ServiceFault,
     ServiceUnavailable,
 )
+from hashsvc_client.videos import VideoProgress
 
 __all__ = [
     "Acknowledgement",
@@ -73,10 +75,12 @@ __all__ = [
     "Outcome",
     "RequestRefused",
     "Security",
+    "Segment",
     "ServiceFault",
     "ServiceUnavailable",
     "Severity",
     "UndeterminedReason",
     "Verdict",
+    "VideoProgress",
     "unreadable",
 ]

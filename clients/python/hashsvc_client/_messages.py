@@ -30,10 +30,12 @@ from hashsvc_client.errors import ClientError, from_status
 
 if TYPE_CHECKING:
     from hashsvc.media import Recipe
+    from hashsvc.media.scan import Judge
 
 CHUNK_BYTES = 256 * 1024
 MAX_ATTEMPTS = 5
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+_KEEPALIVE_MS = 30_000
 
 _SERVICE_CONFIG = {
     "methodConfig": [
@@ -52,7 +54,7 @@ _SERVICE_CONFIG = {
                     )
                 ),
             ],
-            # All is safe to retry: checks change nothing, and writes carry a request_id or
+            # All others are safe to retry: checks change nothing, and writes carry a request_id or
             # may be repeated.
             "retryPolicy": {
                 "maxAttempts": MAX_ATTEMPTS,
@@ -61,7 +63,9 @@ _SERVICE_CONFIG = {
                 "backoffMultiplier": 2,
                 "retryableStatusCodes": ["UNAVAILABLE"],
             },
-        }
+        },
+        # A method's own entry counts alone. What was sent of a video cannot be sent again.
+        {"name": [{"service": "hashsvc.v1.MatchService", "method": "CheckVideo"}]},
     ]
 }
 
@@ -73,6 +77,9 @@ def channel_options(address: str) -> list[tuple[str, str | int]]:
         ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+        # Streams may be silent for long: so a node that is gone is noticed.
+        ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
+        ("grpc.http2.max_pings_without_data", 0),
         # gRPC would send calls to this very machine through an http_proxy, too.
         ("grpc.enable_http_proxy", int(not is_loopback(host))),
     ]
@@ -97,10 +104,29 @@ def new_request_id() -> str:
     return str(uuid.uuid4())
 
 
-def hash_file(path: str | Path, recipe: "Recipe | None") -> MediaFingerprints:
+def is_video(file: BinaryIO) -> bool:
+    """Whether a file, read from its start and put back there, is a video by its content.
+
+    False for what is no media at all. A file that cannot seek is taken for a video.
+    """
+    from hashsvc.media.formats import SNIFF_BYTES, sniff  # loads nothing heavy, but has its room
+
+    if not file.seekable():
+        return True
+    head = file.read(SNIFF_BYTES)
+    file.seek(0)
+    try:
+        return sniff(head).is_video
+    except MediaError:
+        return False
+
+
+def hash_file(
+    path: str | Path, recipe: "Recipe | None", judge: "Judge | None" = None
+) -> MediaFingerprints:
     """Fingerprint a file to check in this process; one that cannot be decoded keeps its digests.
 
-    No recipe means that for checks.
+    No recipe means that for checks. The judge is told of a video's frames.
 
     Raises:
         OSError: it cannot be read.
@@ -109,11 +135,16 @@ def hash_file(path: str | Path, recipe: "Recipe | None") -> MediaFingerprints:
     from hashsvc.media import FOR_CHECKS, fingerprint_file  # loads the decoders
 
     try:
-        return fingerprint_file(path, recipe=recipe or FOR_CHECKS)
+        return fingerprint_file(path, recipe=recipe or FOR_CHECKS, judge=judge)
     except MediaError as error:
-        if not error.digests:
-            raise
-        return unreadable(error)
+        return known_by_digests(error)
+
+
+def known_by_digests(error: MediaError) -> MediaFingerprints:
+    """Return what is left of a file that cannot be decoded; raises the error if that is nothing."""
+    if not error.digests:
+        raise error
+    return unreadable(error)
 
 
 def unreadable(error: MediaError) -> MediaFingerprints:

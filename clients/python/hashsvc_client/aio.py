@@ -2,30 +2,24 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
-from pathlib import Path
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Self
+from typing import Self
 
 import grpc
 import grpc.aio
 
-from hashsvc import translate, translate_match
+from hashsvc import translate
 from hashsvc.model import (
     EVERYONE,
     Description,
     Entry,
     EntryDraft,
-    Fingerprint,
     HashList,
     Incident,
     ListKind,
-    MediaFingerprints,
-    MediaType,
     Opinion,
     OpinionKind,
-    UndeterminedReason,
-    Verdict,
 )
 from hashsvc.v1 import list_service_pb2
 from hashsvc.v1.list_service_pb2_grpc import ListServiceStub
@@ -33,25 +27,23 @@ from hashsvc.v1.match_service_pb2_grpc import MatchServiceStub
 from hashsvc.v1.sync_service_pb2_grpc import SyncServiceStub
 from hashsvc_client import _messages as messages
 from hashsvc_client._messages import Acknowledgement
+from hashsvc_client.aio_checks import AsyncChecks
 from hashsvc_client.connection import Security, aio_channel
 from hashsvc_client.errors import (
-    ClientError,
     ServiceUnavailable,
     from_rpc_error,
     raised_as_client_errors,
 )
 from hashsvc_client.logs import AsyncLogs
 
-if TYPE_CHECKING:
-    from hashsvc.media import Recipe
 
-
-class AsyncClient(AsyncLogs):
+class AsyncClient(AsyncChecks, AsyncLogs):
     """Talks to one node over one kept-open channel, from one event loop.
 
     `security` is the API key and the files of TLS; none for a plain connection. `timeout_s` is the
-    deadline in seconds of each call but the streams of batches. Calls that fail because the node is
-    away are retried with back-off within it. Every method raises a `ClientError`.
+    deadline in seconds of each call but streams: batches, videos and what is followed. Calls that
+    fail because the node is away are retried with back-off within it, but for videos. Every method
+    raises a `ClientError`.
     """
 
     def __init__(
@@ -81,72 +73,6 @@ class AsyncClient(AsyncLogs):
         trace: TracebackType | None,
     ) -> None:
         await self.close()
-
-    # Checks
-
-    async def check(
-        self,
-        fingerprints: Iterable[Fingerprint],
-        media_type: MediaType = MediaType.IMAGE,
-        *,
-        limitation: UndeterminedReason | None = None,
-        min_revision: str = "",
-    ) -> Verdict:
-        """Check fingerprints made earlier."""
-        request = messages.check_request(media_type, fingerprints, limitation, min_revision)
-        with raised_as_client_errors():
-            response = await self._match.Check(request, timeout=self._timeout_s)
-        return translate_match.verdict_from_proto(response.verdict)
-
-    async def check_fingerprints(
-        self, upload: MediaFingerprints, *, min_revision: str = ""
-    ) -> Verdict:
-        """Check what hashing a file gave, its limitation included."""
-        return await self.check(
-            upload.fingerprints,
-            upload.media_type,
-            limitation=upload.limitation,
-            min_revision=min_revision,
-        )
-
-    async def check_file(
-        self,
-        path: str | Path,
-        *,
-        send_media: bool = False,
-        recipe: "Recipe | None" = None,
-        min_revision: str = "",
-    ) -> Verdict:
-        """Check a file, hashed here in a thread, or by the node where `send_media` is set.
-
-        As `Client.check_file`.
-
-        Raises:
-            OSError: the file cannot be read.
-            hashsvc.errors.MediaError: the file is empty, or past a limit on its size.
-        """
-        if send_media:
-            with Path(path).open("rb") as file:  # noqa: ASYNC230 (reads are small and local)
-                return await self.check_media(file, min_revision=min_revision)
-        found = await asyncio.to_thread(messages.hash_file, path, recipe)
-        return await self.check_fingerprints(found, min_revision=min_revision)
-
-    async def check_media(self, file: BinaryIO, *, min_revision: str = "") -> Verdict:
-        """Send a file to the node to be hashed and checked there."""
-        with raised_as_client_errors():
-            response = await self._match.CheckMedia(
-                messages.media_requests(file, min_revision), timeout=self._timeout_s
-            )
-        return translate_match.verdict_from_proto(response.verdict)
-
-    async def check_batches(
-        self, batches: AsyncIterable[Sequence[MediaFingerprints]]
-    ) -> AsyncIterator[list[Verdict | ClientError]]:
-        """Check many uploads over one stream; yields one list per batch, in order."""
-        requests = (messages.batch_request(batch) async for batch in batches)
-        with raised_as_client_errors():
-            async for response in self._match.CheckBatch(requests):
-                yield messages.batch_results(response)
 
     # Lists
 

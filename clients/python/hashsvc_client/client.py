@@ -4,27 +4,20 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
 
 import grpc
 
-from hashsvc import translate, translate_match
+from hashsvc import translate
 from hashsvc.model import (
     EVERYONE,
     Description,
     Entry,
     EntryDraft,
-    Fingerprint,
     HashList,
     Incident,
     ListKind,
-    MediaFingerprints,
-    MediaType,
     Opinion,
     OpinionKind,
-    UndeterminedReason,
-    Verdict,
 )
 from hashsvc.v1 import list_service_pb2
 from hashsvc.v1.list_service_pb2_grpc import ListServiceStub
@@ -32,25 +25,23 @@ from hashsvc.v1.match_service_pb2_grpc import MatchServiceStub
 from hashsvc.v1.sync_service_pb2_grpc import SyncServiceStub
 from hashsvc_client import _messages as messages
 from hashsvc_client._messages import Acknowledgement
+from hashsvc_client.checks import Checks
 from hashsvc_client.connection import Connected, Security
 from hashsvc_client.errors import (
-    ClientError,
     ServiceUnavailable,
     from_rpc_error,
     raised_as_client_errors,
 )
 from hashsvc_client.logs import Logs
 
-if TYPE_CHECKING:
-    from hashsvc.media import Recipe
 
-
-class Client(Logs, Connected):
+class Client(Checks, Logs, Connected):
     """Talks to one node over one kept-open channel. Safe to share between threads.
 
     `security` is the API key and the files of TLS; none for a plain connection. `timeout_s` is the
-    deadline in seconds of each call but the streams of batches. Calls that fail because the node is
-    away are retried with back-off within it. Every method raises a `ClientError`.
+    deadline in seconds of each call but streams: batches, videos and what is followed. Calls that
+    fail because the node is away are retried with back-off within it, but for videos. Every method
+    raises a `ClientError`.
     """
 
     def __init__(
@@ -60,75 +51,6 @@ class Client(Logs, Connected):
         self._match = MatchServiceStub(self._channel)
         self._lists = ListServiceStub(self._channel)
         self._sync = SyncServiceStub(self._channel)
-
-    # Checks
-
-    def check(
-        self,
-        fingerprints: Iterable[Fingerprint],
-        media_type: MediaType = MediaType.IMAGE,
-        *,
-        limitation: UndeterminedReason | None = None,
-        min_revision: str = "",
-    ) -> Verdict:
-        """Check fingerprints made earlier."""
-        request = messages.check_request(media_type, fingerprints, limitation, min_revision)
-        with raised_as_client_errors():
-            response = self._match.Check(request, timeout=self._timeout_s)
-        return translate_match.verdict_from_proto(response.verdict)
-
-    def check_fingerprints(self, upload: MediaFingerprints, *, min_revision: str = "") -> Verdict:
-        """Check what hashing a file gave, its limitation included."""
-        return self.check(
-            upload.fingerprints,
-            upload.media_type,
-            limitation=upload.limitation,
-            min_revision=min_revision,
-        )
-
-    def check_file(
-        self,
-        path: str | Path,
-        *,
-        send_media: bool = False,
-        recipe: "Recipe | None" = None,
-        min_revision: str = "",
-    ) -> Verdict:
-        """Check a file, hashed here, or by the node where `send_media` is set.
-
-        A file that cannot be decoded here is checked by its digests, and is UNDETERMINED where
-        they are unknown; the node refuses such a file with `RequestRefused`. The `recipe` says how
-        it is hashed here (`hashsvc.media.FOR_CHECKS` if not given); a node always uses its own.
-
-        Raises:
-            OSError: the file cannot be read.
-            hashsvc.errors.MediaError: the file is empty, or past a limit on its size.
-        """
-        if send_media:
-            with Path(path).open("rb") as file:
-                return self.check_media(file, min_revision=min_revision)
-        found = messages.hash_file(path, recipe)
-        return self.check_fingerprints(found, min_revision=min_revision)
-
-    def check_media(self, file: BinaryIO, *, min_revision: str = "") -> Verdict:
-        """Send a file to the node to be hashed and checked there."""
-        with raised_as_client_errors():
-            response = self._match.CheckMedia(
-                messages.media_requests(file, min_revision), timeout=self._timeout_s
-            )
-        return translate_match.verdict_from_proto(response.verdict)
-
-    def check_batches(
-        self, batches: Iterable[Sequence[MediaFingerprints]]
-    ) -> Iterator[list[Verdict | ClientError]]:
-        """Check many uploads over one stream; yields one list per batch, in order.
-
-        Batches are read ahead of the answers. An upload that is malformed gives its error in
-        place of a verdict.
-        """
-        with raised_as_client_errors():
-            for response in self._match.CheckBatch(messages.batch_request(b) for b in batches):
-                yield messages.batch_results(response)
 
     # Lists
 

@@ -87,6 +87,11 @@ def raised_as_client_errors() -> Iterator[None]:
         raise from_rpc_error(error) from error
 
 
+def broken_off() -> ClientError:
+    """Return the error for a stream that ended well, but without the answer that was due."""
+    return ServiceFault("the node ended the call without an answer", code=grpc.StatusCode.UNKNOWN)
+
+
 def from_rpc_error(error: Any) -> ClientError:
     """Return the client error for a `grpc.RpcError` or `grpc.aio.AioRpcError`."""
     for key, value in error.trailing_metadata() or ():
