@@ -69,10 +69,19 @@ class Node:
         self._threads = Threads()
         self._admission = Admission(settings.limits)
         media_limits = _media_limits(settings)
-        self._decoders = DecoderPool(settings.decoding.workers, media_limits, opens_files=False)
+        decoding = settings.decoding
+        self._decoders = DecoderPool(
+            decoding.workers,
+            media_limits,
+            prestart=min(decoding.keep_ready, decoding.workers),
+            opens_files=False,
+        )
         # Uploads that come in slowly would keep whole files waiting.
         self._stream_decoders = DecoderPool(
-            settings.decoding.stream_workers, media_limits, prestart=1, opens_files=False
+            decoding.stream_workers,
+            media_limits,
+            prestart=min(decoding.keep_ready, decoding.stream_workers),
+            opens_files=False,
         )
         self._pools = (self._decoders, self._stream_decoders)
         self._metrics = Metrics()
@@ -253,6 +262,8 @@ class Node:
         Raises:
             ConfigError: one is, and the settings require all.
         """
+        if self._settings.decoding.require_confinement and not self._settings.decoding.keep_ready:
+            raise ConfigError("decoding.require_confinement needs decoding.keep_ready of 1 or more")
         held = set.intersection(*(set(pool.confined) for pool in self._pools))
         missing = [layer for layer in LAYERS if layer not in held]
         if missing and self._settings.decoding.require_confinement:
@@ -279,7 +290,7 @@ class Node:
 
 def _media_limits(settings: Settings) -> MediaLimits:
     values = settings.decoding.model_dump(
-        exclude={"workers", "stream_workers", "require_confinement"}
+        exclude={"workers", "stream_workers", "keep_ready", "require_confinement"}
     )
     return MediaLimits.from_dict(asdict(MediaLimits()) | values)
 

@@ -101,7 +101,11 @@ class Decoding(_Section):
     """Decoder processes for whole files: about one a core. Each may use `decode_memory_bytes`."""
     stream_workers: int = Field(default=16, gt=0)
     """Uploads that are decoded while they come in, at once: each holds a process for as long as it
-    takes. One is kept ready; others are started when needed and end when idle for a minute."""
+    takes."""
+    keep_ready: int = Field(default=1, ge=0)
+    """Processes of each of these kinds that are kept ready, 40 MB each; others are started when
+    needed, which takes 0.4 s, and end when idle for a minute. With 0 a node that cannot start
+    decoders finds out at the first file."""
     require_confinement: bool = False
     """Whether a node refuses to start where seccomp or Landlock does not hold for its decoders."""
     max_pixels: int = Field(default=_MEDIA.max_pixels, gt=0)

@@ -48,9 +48,14 @@ PROPAGANDA = Description(labels=("propaganda",), basis=Basis.PLATFORM_MODERATION
 def running_node(folder: Path, **flags: Any) -> Iterator[str]:
     """Run a node on a data folder and give its address; `flags` are settings.
 
-    Unless they say otherwise it has one decoder for whole files, which start slowly.
+    Unless they say otherwise it starts decoders, which takes a while, when it needs them.
     """
-    own = {"data": folder, "listen": "127.0.0.1:0", "drain_s": 2, "decoding": {"workers": 1}}
+    own = {
+        "data": folder,
+        "listen": "127.0.0.1:0",
+        "drain_s": 2,
+        "decoding": {"workers": 1, "keep_ready": 0},
+    }
     settings = load(None, own | flags)
     addresses: list[str] = []
     failures: list[BaseException] = []

@@ -61,8 +61,8 @@ class DecoderPool:
         jobs_per_worker: int = JOBS_PER_WORKER,
     ) -> None:
         prestart = size if prestart is None else prestart
-        if not 1 <= prestart <= size:
-            raise ValueError("a decoder pool needs at least one worker, and one kept ready")
+        if size < 1 or not 0 <= prestart <= size:
+            raise ValueError("a decoder pool needs at least one worker")
         self.size = size
         self.prestart = prestart
         self.limits = limits or Limits()
