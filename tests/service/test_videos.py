@@ -10,6 +10,7 @@ import grpc
 import pytest
 
 from hashsvc import testpattern, translate
+from hashsvc.errors import MediaUnreadable
 from hashsvc.media import DecoderPool, fingerprint
 from hashsvc.media.scan import Seen
 from hashsvc.model import (
@@ -31,9 +32,10 @@ from hashsvc_client import (
     Client,
     RequestRefused,
     VideoProgress,
+    unreadable,
 )
 from hashsvc_client.errors import from_rpc_error
-from hashsvc_client.videos import frames_request
+from hashsvc_client.videos import end_request, frames_request
 from tests.harness import PROPAGANDA, running_node
 from tests.media.making import audio_only_mp4
 from tests.service.footage import CONTAINERS, KNOWN, UPLOAD, Studio, chunk, clip, end, frames, video
@@ -308,6 +310,26 @@ def test_a_file_that_breaks_off_here(address: str, studio: Studio, tmp_path: Pat
             verdict = client.check_file(upload_of(tmp_path, data[: len(data) * 3 // 4]))
             assert verdict.outcome is outcome
         assert verdict.reason is UndeterminedReason.PARTLY_SEEN
+
+
+def test_the_end_says_how_far_it_was_seen(address: str) -> None:
+    """A video is as long as its caller says, not as far as its last frame."""
+    with Client(address) as client:
+        client.add_entries(LIST, [video(range(500, 510))])
+        length = translate.duration(30_000)
+        parts = [frames(clip(range(500, 508))), end(seen_through=length)]
+        *_, last = client._match.CheckVideo(iter(parts))
+    assert last.seen_through == length
+    assert last.verdict.matches[0].coverage.upload_total_seconds == 30
+
+
+def test_what_breaks_off_here_was_partly_seen() -> None:
+    """Frames were sent before the error, so that more than its digests was looked up."""
+    found = unreadable(MediaUnreadable("the decoder crashed"))
+    part = end_request(found).end
+    assert part.limitation == pb.UNDETERMINED_REASON_PARTLY_SEEN
+    assert part.detail == "the decoder crashed"
+    assert not part.HasField("seen_through")
 
 
 def test_a_digest_alone_is_enough(address: str) -> None:
