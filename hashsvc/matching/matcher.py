@@ -138,10 +138,14 @@ class Matcher:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What is known of a video so far, and where a closer look would help to decide."""
+    """What is known of a video so far, and where a closer look would help to decide.
+
+    `near` are the entries because of which a closer look is asked for: that alone tells something.
+    """
 
     verdict: Verdict
     closer: tuple[Span, ...]
+    near: frozenset[str] = frozenset()
 
 
 class OpenCheck:
@@ -179,7 +183,8 @@ class OpenCheck:
         """Return what is known so far."""
         verdict = self._verdict(self._query, is_last=False)
         self._watch.forget()
-        return Progress(verdict, self._watch.closer())
+        closer = self._watch.closer()
+        return Progress(verdict, closer, frozenset(self._watch.looked_at))
 
     def finish(self, limitation: UndeterminedReason | None = None, detail: str = "") -> Verdict:
         """Return the verdict on the whole video, of which so much could not be seen."""

@@ -19,11 +19,17 @@ MOST_CANDIDATES = 64
 MOST_HITS = 100
 """Hits kept of each, the best ones."""
 
+MOST_LOOKS = 16
+"""Closer looks asked for because of one entry while there is no evidence. Each tells a caller that
+hashes itself that something known is near, which is not to be asked without end."""
+
 MOST_ROWS = 20_000
 """Moments of an upload kept, in each form, for entries that later ones come near; about 8 MB."""
 
 _BEFORE_MS = 12_000
 _AFTER_MS = 6_000
+# Asked for again when no more than this is left of what was asked for.
+_LEFT_MS = 2_000
 _IDLE_MS = 60_000
 _STANDS_MS = 1000
 
@@ -35,7 +41,8 @@ class Candidate:
     `hits` are the best ones. `ordinals` are the entry's frames that were near, `seconds` the
     upload's, in whole seconds, that were near enough to speak for themselves. `entry` is what was
     read of it last, `known` its frames, where it is a video. `segments` are evidence, in the order
-    of the upload.
+    of the upload. `looks` counts the closer looks that were asked for because of it, the last one
+    up to `looked_ms`.
     """
 
     hits: list[Hit] = field(default_factory=list)
@@ -48,6 +55,8 @@ class Candidate:
     alignments: dict[str, Alignment] = field(default_factory=dict)
     fed: dict[str, int] = field(default_factory=dict)
     segments: tuple[Segment, ...] = ()
+    looks: int = 0
+    looked_ms: int = -1
     closed_ms: int = -1
 
     @property
@@ -78,6 +87,7 @@ class Watch:
         self.candidates: dict[int, Candidate] = {}
         self.seconds: set[int] = set()
         self.through_ms = 0
+        self.looked_at: set[str] = set()
 
     @property
     def seen_ms(self) -> int:
@@ -120,12 +130,17 @@ class Watch:
         """What to look at more closely, given what came in since this was last asked.
 
         That is where something may be known but is not certain yet, and where what is known ends.
+        `looked_at` then are the entries that may be known.
         """
-        spans = []
+        self.looked_at = set()
+        spans: list[Span] = []
         for entry_id, times in self._new_seeds.items():
             candidate = self.candidates.get(entry_id)
             if candidate is not None and candidate.known is not None and not candidate.is_certain:
-                spans += [Span(max(0, ms - _BEFORE_MS), ms + _AFTER_MS) for ms in times]
+                looks = _looks(candidate, times)
+                spans += looks
+                if looks and candidate.entry is not None:
+                    self.looked_at.add(candidate.entry.entry.name)
         for candidate in self.candidates.values():
             is_over = candidate.latest_ms < self._newest_ms
             if is_over and candidate.closed_ms < candidate.end_ms < self._newest_ms:
@@ -186,6 +201,18 @@ class Watch:
             if segment.is_evidence(self._rules, candidate.known.length_s)
         ]
         return tuple(sorted(found, key=lambda segment: segment.upload_start_s))
+
+
+def _looks(candidate: Candidate, times_ms: Iterable[int]) -> list[Span]:
+    """Spans around frames that came near an entry, where they were not asked for already."""
+    spans = []
+    for time_ms in sorted(times_ms):
+        is_asked = candidate.looked_ms - _BEFORE_MS <= time_ms <= candidate.looked_ms - _LEFT_MS
+        if candidate.looks < MOST_LOOKS and not is_asked:
+            candidate.looks += 1
+            candidate.looked_ms = time_ms + _AFTER_MS
+            spans.append(Span(max(0, time_ms - _BEFORE_MS), candidate.looked_ms))
+    return spans
 
 
 def look_and_form(variant: str) -> tuple[str, str]:

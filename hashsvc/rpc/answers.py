@@ -49,15 +49,23 @@ class Answers:
                 _log.warning("canary met", entry=match.entry, canary_of=match.canary_of, by=by)
 
     def _notice_probing(self, asked: Iterable[Fingerprint], verdict: Verdict) -> None:
+        self.notice_near(asked, [match.entry for match in verdict.matches if not match.is_exact])
+
+    def notice_near(self, asked: Iterable[Fingerprint], entries: Iterable[str]) -> None:
+        """Count what was asked as near these entries, where the caller may not see how near.
+
+        Raises:
+            ProbingSuspected: it came near one of them with too many different files.
+        """
         partner = access.caller().partner
         values = [fingerprint.value for fingerprint in asked]
-        for match in verdict.matches:
-            if match.is_exact or access.may_see_evidence(match.list_name):
+        for entry in entries:
+            if access.may_see_evidence(entry.partition("#")[0]):
                 continue
-            wait_s, is_first = self._probing.note(partner, match.entry, values)
+            wait_s, is_first = self._probing.note(partner, entry, values)
             if is_first:
                 self._metrics.probing_suspected(partner)
-                _log.warning("probing suspected", partner=partner, entry=match.entry)
+                _log.warning("probing suspected", partner=partner, entry=entry)
             if wait_s:
                 raise ProbingSuspected(
                     "too many different files near one known entry within an hour",

@@ -96,7 +96,10 @@ class Videos:
                 break
             if part != "frames":
                 raise InvalidRequest.of(part or "part", "only frames and an end follow frames")
-            progress = await check.take(self._read_frames(request.frames, check))
+            seen = self._read_frames(request.frames, check)
+            progress = await check.take(seen)
+            # To be asked for a closer look is to be told that something known is near.
+            self._answers.notice_near(seen.fingerprints, progress.near)
             yield check.answer(progress, closer=progress.closer)
         if check.is_empty:
             raise InvalidRequest.of("part", "the call ended without a frame or a digest")

@@ -9,7 +9,7 @@ from hashsvc.config import Policy
 from hashsvc.matching.matcher import OpenCheck
 from hashsvc.matching.policy import decide
 from hashsvc.matching.query import Query
-from hashsvc.matching.watch import MOST_CANDIDATES
+from hashsvc.matching.watch import MOST_CANDIDATES, MOST_LOOKS
 from hashsvc.model import (
     Action,
     Algorithm,
@@ -103,6 +103,20 @@ def test_a_closer_look_is_asked_for_where_it_helps(desk: Desk) -> None:
 def part_between(frames: Frames, first_s: float, last_s: float) -> Frames:
     """The frames of a part, with the times that they have."""
     return [(at, value) for at, value in frames if first_s < at < last_s]
+
+
+def test_closer_looks_are_bounded(desk: Desk) -> None:
+    """Because of one entry only so many are asked for, if nothing comes of them."""
+    (name,) = desk.add("acme/known", known(FILM))
+    check = opened(desk)
+    asked = []
+    for number in range(2 * MOST_LOOKS):
+        at = 30.0 * number
+        check.search(fingerprints([(at, FILM[40][1])]), round(1000 * at))
+        progress = check.judge()
+        assert progress.near == ({name} if progress.closer else set())
+        asked.append(bool(progress.closer))
+    assert asked == [True] * MOST_LOOKS + [False] * MOST_LOOKS
 
 
 def test_other_forms_and_looks_are_found_and_named(desk: Desk) -> None:

@@ -76,6 +76,28 @@ def test_probing_by_videos_is_noticed(tmp_path: Path) -> None:
         town.channel.close()
 
 
+def test_closer_looks_count_as_probing(tmp_path: Path) -> None:
+    """To be asked for one is to be told that something is near: in one call or in many."""
+    keys = set_up(tmp_path / "data")
+    limits = {"max_near_per_entry": 3}
+    with running_node(tmp_path / "data", authentication=True, limits=limits) as address:
+        town = Town(address, keys)
+        town.lists.CreateList(create(LIST), **town.by("acme"))
+        list(town.lists.AddEntries(iter([add_video(range(400, 420))]), **town.by("acme")))
+
+        def parts() -> Iterator[pb.CheckVideoRequest]:
+            return (frames(clip(range(404, 405), 20_000 * n, 32 + n)[:1]) for n in range(8))
+
+        answers: list[pb.CheckVideoResponse] = []
+        with pytest.raises(grpc.RpcError) as caught:
+            answers.extend(town.match.CheckVideo(parts(), **town.by("eve")))
+        assert from_rpc_error(caught.value).reason == "PROBING_SUSPECTED"
+        assert [bool(answer.look_closer) for answer in answers] == [True] * 3
+        answers = list(town.match.CheckVideo(parts(), **town.by("bolt")))
+        assert sum(bool(answer.look_closer) for answer in answers) == 8
+        town.channel.close()
+
+
 def test_a_video_that_meets_a_canary_is_told(
     videos_town: Town, capfd: pytest.CaptureFixture[str]
 ) -> None:
