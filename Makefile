@@ -42,7 +42,7 @@ demo-sync: $(VENV)/.server ## Show how nodes follow a list, and a hub that tampe
 test: lint pytest ## Run all checks: ruff, mypy, stale protos, pytest
 
 pytest: $(VENV)/.dev ## Run the tests alone
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: typecheck protos-check ## Run ruff, mypy and the protos check
 

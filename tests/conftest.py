@@ -25,9 +25,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[LOGS].listen()
 
 
+LONGEST = {"sync", "benchmarks", "demo", "cli"}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run what takes longest first, so that processes that share the tests end together."""
-    items.sort(key=lambda item: "sync" not in item.path.parts)
+    items.sort(key=lambda item: LONGEST.isdisjoint(item.path.parts))
 
 
 @pytest.hookimpl(optionalhook=True)
