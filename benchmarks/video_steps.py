@@ -19,7 +19,6 @@ from tempfile import TemporaryDirectory
 from time import perf_counter, process_time
 from typing import Any
 
-import cv2
 import numpy as np
 
 from benchmarks import peers, report
@@ -91,8 +90,10 @@ def engines() -> list[Engine]:
     pdqhash = peers.available(lambda: importlib.import_module("pdqhash"))
     if pdqhash is not None:
         found.append(Engine("PyAV + pdqhash, one a second", partial(with_pyav, pdqhash)))
-        if hasattr(os, "memfd_create"):
-            found.append(Engine("OpenCV + pdqhash, one a second", partial(with_opencv, pdqhash)))
+        cv2 = peers.available(lambda: importlib.import_module("cv2"))
+        if cv2 is not None and hasattr(os, "memfd_create"):
+            run = partial(with_opencv, cv2, pdqhash)
+            found.append(Engine("OpenCV + pdqhash, one a second", run))
     vpdq = peers.available(lambda: importlib.import_module("vpdq"))
     if vpdq is not None and hasattr(os, "memfd_create"):
         found.append(Engine("vpdq, one a second", partial(with_vpdq, vpdq)))
@@ -114,7 +115,7 @@ def with_pyav(pdqhash: Any, data: bytes) -> object:
     return [pdqhash.compute(pixels) for _, pixels in sampled(data, 1.0)]
 
 
-def with_opencv(pdqhash: Any, data: bytes) -> object:
+def with_opencv(cv2: Any, pdqhash: Any, data: bytes) -> object:
     """Every frame grabbed, one a second retrieved and hashed."""
     made, due = [], 0.0
     with file_of(data) as path:
