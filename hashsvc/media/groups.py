@@ -24,7 +24,7 @@ could hold a whole known clip, and so could key frames that are black or always 
 
 SHORT_GAP_MS = 2_000
 """The same for a group whose key frame shows nothing, as of a video that fades in; and for the last
-one of a video of which little was seen."""
+one of a video of which little was seen, or something known, which may end there."""
 
 LITTLE = 5
 """Little are fewer key frames than these that showed something new."""
@@ -98,8 +98,8 @@ class KeyFrames:
         now = self._now
         if now is None:
             return
-        is_little = self._scan.news_count < LITTLE
-        if not now.is_inside and is_little and self._unknown_ms() > SHORT_GAP_MS:
+        is_wanted = self._scan.news_count < LITTLE or self._scan.was_asked
+        if not now.is_inside and is_wanted and self._unknown_ms() > SHORT_GAP_MS:
             self._look_inside(now)
         self._leave()
         while self._scan.has_news:

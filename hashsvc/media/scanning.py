@@ -32,7 +32,8 @@ class Scan:
     """The fingerprints of a video so far, and the conversation about them.
 
     `news_ms` is the time of the last frame that showed something new, `news_count` how many did;
-    `is_plain` says that the last one shows nothing at all. `size` is that of the first frame, width
+    `is_plain` says that the last one shows nothing at all, `was_asked` that the judge has asked for
+    a closer look at anything. `size` is that of the first frame, width
     and height. `is_stopped` once the judge has seen enough.
     """
 
@@ -47,6 +48,7 @@ class Scan:
         self.news_ms = 0
         self.news_count = 0
         self.is_plain = False
+        self.was_asked = False
         self.size = (0, 0)
         self.found: list[Fingerprint] = []
         self.is_stopped = False
@@ -113,6 +115,7 @@ class Scan:
         if asked is None:
             self.is_stopped = True
             raise Stopped
+        self.was_asked = self.was_asked or bool(asked)
         self._spans.update(asked)
 
     def is_asked(self, first_ms: int, last_ms: int) -> bool:

@@ -344,3 +344,17 @@ def test_a_batch_answers_as_single_checks_do(
     queries = [Query(MediaType.IMAGE, tuple(upload)) for upload in uploads]
     together = filled.matcher.check(queries)
     assert together == [filled.matcher.check([query])[0] for query in queries]
+
+
+def test_many_values_are_searched_by_all_cores(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the hits of each at its own place, in order."""
+    monkeypatch.setattr("hashsvc.lists.indexer._CORES", 3)
+    known, others = frames(40), frames(1_600, first=1_000)
+    desk.add("acme/known", *(pdq_draft(value) for value in known))
+    values = list(others)
+    values[100::40] = known[: len(values[100::40])]
+    hits = desk.indexer.search(Algorithm.PDQ, values, 31)
+    assert hits.query.tolist() == list(range(100, 1_600, 40))
+    assert hits.distance.tolist() == [0] * len(hits)
+    one_by_one = [desk.indexer.search(Algorithm.PDQ, [value], 31).key.tolist() for value in values]
+    assert [[key] for key in hits.key.tolist()] == [keys for keys in one_by_one if keys]
