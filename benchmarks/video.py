@@ -81,7 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "times that each step is taken (default 3)"
     parser.add_argument("--turns", type=int, default=3, help=text)
     text = "seconds of 1080p video to decode (default 30)"
-    parser.add_argument("--minute-s", type=float, default=30.0, metavar="S", help=text)
+    parser.add_argument("--minute-s", type=float, default=60.0, metavar="S", help=text)
     text = "known frames to match an upload with (default 1000000)"
     parser.add_argument("--n", type=int, default=1_000_000, help=text)
     text = "seconds of an upload to match with those (default 3600)"
