@@ -150,7 +150,7 @@ class Matching(_Section):
     video_bits: float = Field(default=62, gt=0, le=128)
     """Mean distance of a segment's frames, in bits, at most."""
     video_moments: int = Field(default=3, ge=1)
-    """Frames of a known video in a segment that differ from one another, at least; a still picture
+    """Frames in a segment that differ from one another, on either side, at least; a still picture
     has one."""
     video_share_percent: float = Field(default=60, gt=0, le=100)
     """A known picture matches a video when it is in this share of its seconds."""

@@ -88,7 +88,8 @@ class Judge:
     ) -> Verdict:
         """The verdict on a video, as far as it was seen; with `is_last` that is all of it."""
         judged = list(self._videos(query, watch, is_last=is_last))
-        shared = shared_openings([candidate for _, _, candidate in judged], self._rules)
+        candidates = [candidate for _, _, candidate in judged]
+        shared = shared_openings(candidates, self._rules, watch.alike)
         told = (
             (known, None if number in shared and match and not match.is_exact else match)
             for number, (known, match, _) in enumerate(judged)
@@ -196,9 +197,9 @@ class Judge:
         hits = self._speaking(known, candidate.hits, asked_pdq=bool(watch.seconds))
         digests = [hit for hit in hits if hit.fingerprint.algorithm.is_digest]
         if candidate.known is not None and len(candidate.known.times_s):
-            coverage = _coverage(watch, candidate.known, candidate.segments)
             if not digests and not candidate.segments:
                 return None
+            coverage = _coverage(watch, candidate.known, candidate.segments)
             # Of the very file the frames that are near are evidence too, whatever their order.
             near = [hit for hit in hits if self._is_near(hit)] if digests else []
             return self._match(query, known, near, candidate.segments, coverage)

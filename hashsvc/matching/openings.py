@@ -20,8 +20,15 @@ EDGE_S = 12.0
 _SAME_SHARE = 0.5
 
 
-def shared_openings(candidates: Sequence[Candidate], rules: Rules) -> set[int]:
-    """Which of the candidates, by place, have nothing in the upload but a shared opening."""
+Alike = dict[tuple[Known, Known], bool]
+"""What was found out about pairs of known videos, which takes as long as aligning them."""
+
+
+def shared_openings(candidates: Sequence[Candidate], rules: Rules, alike: Alike) -> set[int]:
+    """Which of the candidates, by place, have nothing in the upload but a shared opening.
+
+    `alike` is asked before two known videos are compared, and remembers what that gave.
+    """
     matching = [
         (place, candidate, candidate.known)
         for place, candidate in enumerate(candidates)
@@ -36,7 +43,7 @@ def shared_openings(candidates: Sequence[Candidate], rules: Rules) -> set[int]:
             if (
                 other != place
                 and _overlap(one.segments, quoted)
-                and not _are_alike(known, other_known, rules)
+                and not _are_alike(known, other_known, rules, alike)
             ):
                 shared.add(place)
                 break
@@ -62,13 +69,15 @@ def _overlap(some: Sequence[Segment], others: Sequence[Segment]) -> bool:
     )
 
 
-def _are_alike(one: Known, two: Known, rules: Rules) -> bool:
+def _are_alike(one: Known, two: Known, rules: Rules, alike: Alike) -> bool:
     """Whether half of the shorter of two known videos is in the other."""
-    aligned = Alignment(one)
-    aligned.add(two.times_s, np.repeat(two.codes[:, None], chaining.LOOKS, axis=1))
-    common_s = sum(
-        segment.length_s
-        for segment in aligned.segments()
-        if segment.is_evidence(rules, one.length_s)
-    )
-    return common_s >= _SAME_SHARE * min(one.length_s, two.length_s)
+    if (one, two) not in alike:
+        aligned = Alignment(one)
+        aligned.add(two.times_s, np.repeat(two.codes[:, None], chaining.LOOKS, axis=1))
+        common_s = sum(
+            segment.length_s
+            for segment in aligned.segments()
+            if segment.is_evidence(rules, one.length_s)
+        )
+        alike[one, two] = common_s >= _SAME_SHARE * min(one.length_s, two.length_s)
+    return alike[one, two]

@@ -74,7 +74,8 @@ class Watch:
     """The frames of one upload, in any order, beside what they come near. For one thread at a time.
 
     `radius` is up to where a frame speaks for itself. `seconds` are those of the upload with a
-    frame good enough to search with; `through_ms` is how far it is said to have been seen.
+    frame good enough to search with; `through_ms` is how far it is said to have been seen. `alike`
+    is what was found out about pairs of known videos.
     """
 
     def __init__(self, rules: Rules, radius: int) -> None:
@@ -88,6 +89,7 @@ class Watch:
         self.seconds: set[int] = set()
         self.through_ms = 0
         self.looked_at: set[str] = set()
+        self.alike: dict[tuple[Known, Known], bool] = {}
 
     @property
     def seen_ms(self) -> int:
