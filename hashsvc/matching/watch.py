@@ -9,8 +9,8 @@ import numpy as np
 from hashsvc.matching import alignment
 from hashsvc.matching.alignment import Alignment, Known, Rules, Segment
 from hashsvc.matching.query import Hit, HitsByEntry
-from hashsvc.media.pdq import FORMS
 from hashsvc.media.scan import Span
+from hashsvc.media.variants import TRIMMED, look_and_form, variant_of
 from hashsvc.model import ORIGINAL, Algorithm, Fingerprint, KnownEntry
 
 MOST_CANDIDATES = 64
@@ -197,7 +197,7 @@ class Watch:
     def _evidence(self, candidate: Candidate) -> tuple[Segment, ...]:
         assert candidate.known is not None
         found = [
-            replace(segment, variant=variant_of(ORIGINAL if segment.is_whole else "trimmed", form))
+            replace(segment, variant=variant_of(ORIGINAL if segment.is_whole else TRIMMED, form))
             for form, aligned in candidate.alignments.items()
             for segment in aligned.segments()
             if segment.is_evidence(self._rules, candidate.known.length_s)
@@ -215,21 +215,6 @@ def _looks(candidate: Candidate, times_ms: Iterable[int]) -> list[Span]:
             candidate.looked_ms = time_ms + _AFTER_MS
             spans.append(Span(max(0, time_ms - _BEFORE_MS), candidate.looked_ms))
     return spans
-
-
-def look_and_form(variant: str) -> tuple[str, str]:
-    """Take a variant's name apart: how the frame was looked at, and which dihedral form it is."""
-    for form in FORMS[1:]:
-        if variant == form:
-            return ORIGINAL, form
-        if variant.endswith(f"_{form}"):
-            return variant.removesuffix(f"_{form}"), form
-    return variant, ORIGINAL
-
-
-def variant_of(look: str, form: str) -> str:
-    """The inverse."""
-    return "_".join(part for part in (look, form) if part != ORIGINAL) or ORIGINAL
 
 
 def _time_ms(frame: Fingerprint) -> int:

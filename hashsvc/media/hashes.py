@@ -8,13 +8,8 @@ from PIL import Image
 from hashsvc.media.pdq import FORMS, Spectrum
 from hashsvc.media.raster import Raster
 from hashsvc.media.recipe import Recipe
+from hashsvc.media.variants import SHRUNK512, variant_of
 from hashsvc.model import ORIGINAL, Algorithm, Decoding, Fingerprint
-
-SHRUNK512 = "shrunk512"
-"""The variant that is the picture shrunk to 512 x 512 first, as Meta's C++ tool does."""
-
-TRIMMED = "trimmed"
-"""The variant that is a frame without its borders."""
 
 MIRRORED = "flip_horizontal"
 """The form that is the picture with left and right swapped."""
@@ -60,13 +55,8 @@ def pdq_hashes(
     """PDQ of one look at a picture or a frame, in each of these `pdq.FORMS`."""
     for form, value in spectrum.forms(forms).items():
         yield Fingerprint(
-            Algorithm.PDQ, value, spectrum.quality, time_ms, decoding, _name(variant, form)
+            Algorithm.PDQ, value, spectrum.quality, time_ms, decoding, variant_of(variant, form)
         )
-
-
-def _name(variant: str, form: str) -> str:
-    """`mirrored` and the like of the original are called by their form alone."""
-    return "_".join(part for part in (variant, form) if part != ORIGINAL) or ORIGINAL
 
 
 def _hash64(grey: Image.Image, algorithm: Algorithm) -> bytes:

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Sequence
 
 from hashsvc.media.borders import Borders
 from hashsvc.media.frame import Frame
-from hashsvc.media.hashes import TRIMMED, frame_forms, pdq_hashes
+from hashsvc.media.hashes import frame_forms, pdq_hashes
 from hashsvc.media.limits import Limits
 from hashsvc.media.pdq import Spectrum, pdq_spectrum
 from hashsvc.media.recipe import Recipe
 from hashsvc.media.scan import Judge, Seen, Span
 from hashsvc.media.source import CallerError
+from hashsvc.media.variants import TRIMMED
 from hashsvc.model import ORIGINAL, Fingerprint
 
 INFORMATIVE = 50

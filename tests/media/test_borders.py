@@ -11,7 +11,7 @@ from PIL import Image
 
 from hashsvc.media import FOR_CHECKS, FOR_LISTS, Recipe, fingerprint, fingerprint_file
 from hashsvc.media.borders import Borders, Box
-from hashsvc.media.hashes import TRIMMED
+from hashsvc.media.variants import TRIMMED
 from hashsvc.model import ORIGINAL, MediaFingerprints
 from tests.media.making import distance, film, photo, scene
 

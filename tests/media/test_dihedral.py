@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hashsvc.media import Recipe, fingerprint_file
-from hashsvc.media.hashes import SHRUNK512
 from hashsvc.media.pdq import FORMS, Spectrum, pdq, pdq_dihedral, pdq_spectrum
 from hashsvc.media.raster import Raster
+from hashsvc.media.variants import SHRUNK512
 from tests.media.making import distance, pdq_of, photo
 
 T = Image.Transpose

@@ -17,11 +17,11 @@ from PIL import Image, ImageChops, ImageCms
 
 from hashsvc.errors import MediaTooLarge
 from hashsvc.media import FOR_CHECKS, FOR_LISTS, Limits, Recipe, fingerprint_file
-from hashsvc.media.hashes import SHRUNK512
 from hashsvc.media.image import SHOWN
 from hashsvc.media.pdq import FORMS
 from hashsvc.media.raster import draft
 from hashsvc.media.recipe import PERCEPTUAL
+from hashsvc.media.variants import SHRUNK512
 from hashsvc.model import Algorithm, Decoding, MediaFingerprints, UndeterminedReason
 from tests.media.making import distance, look, movie, pdq_of, photo, saved
 
