@@ -105,12 +105,11 @@ def fingerprint_from_proto(message: types_pb2.Fingerprint, field: str) -> Finger
 
 
 def fingerprints_from_proto(
-    messages: Iterable[types_pb2.Fingerprint], path: str
+    messages: Iterable[types_pb2.Fingerprint], field: str
 ) -> tuple[Fingerprint, ...]:
-    """Read fingerprints; `path` is where the field is, with a dot at its end, or empty."""
+    """Read fingerprints; `field` is their path in the request."""
     return tuple(
-        fingerprint_from_proto(message, f"{path}fingerprints[{i}]")
-        for i, message in enumerate(messages)
+        fingerprint_from_proto(message, f"{field}[{i}]") for i, message in enumerate(messages)
     )
 
 
@@ -186,7 +185,7 @@ def draft_from_proto(message: types_pb2.Entry, field: str) -> EntryDraft:
     """
     return EntryDraft(
         MEDIA_TYPE.require(message.media_type, f"{field}.media_type"),
-        fingerprints_from_proto(message.fingerprints, f"{field}."),
+        fingerprints_from_proto(message.fingerprints, f"{field}.fingerprints"),
         description_from_proto(message, field),
     )
 

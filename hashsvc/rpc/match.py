@@ -219,6 +219,6 @@ def _no_frames(*, is_behind: bool) -> Query:
 
 def _read_fingerprints(request: pb.CheckRequest) -> tuple[Fingerprint, ...]:
     """Return the fingerprints to check. Raises InvalidRequest for malformed ones."""
-    fingerprints = translate.fingerprints_from_proto(request.fingerprints, "")
+    fingerprints = translate.fingerprints_from_proto(request.fingerprints, "fingerprints")
     rules.check_fingerprints(fingerprints)
     return fingerprints

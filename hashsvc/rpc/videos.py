@@ -106,7 +106,7 @@ class Videos:
         yield await check.last(limitation, detail)
 
     def _read_frames(self, frames: pb.VideoFrames, check: "VideoCheck") -> Seen:
-        fingerprints = translate.fingerprints_from_proto(frames.fingerprints, "frames.")
+        fingerprints = translate.fingerprints_from_proto(frames.fingerprints, "frames.fingerprints")
         if fingerprints:
             rules.check_fingerprints(fingerprints, "frames.fingerprints")
         for number, fingerprint in enumerate(fingerprints):
@@ -268,10 +268,7 @@ class VideoCheck:
 
 
 def _read_end(end: pb.VideoEnd) -> Seen:
-    digests = tuple(
-        translate.fingerprint_from_proto(message, f"end.digests[{i}]")
-        for i, message in enumerate(end.digests)
-    )
+    digests = translate.fingerprints_from_proto(end.digests, "end.digests")
     if digests:
         rules.check_fingerprints(digests, "end.digests")
     if any(not digest.algorithm.is_digest for digest in digests):

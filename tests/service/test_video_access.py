@@ -112,7 +112,7 @@ def test_a_video_that_meets_a_canary_is_told(
     )
     entries = town.lists.ListEntries(listed, **town.by("acme")).entries
     canary = next(one for one in entries if one.media_type == types_pb2.MEDIA_TYPE_VIDEO)
-    leaked = translate.fingerprints_from_proto(canary.fingerprints, "")
+    leaked = translate.fingerprints_from_proto(canary.fingerprints, "fingerprints")
     capfd.readouterr()
     parts = [frames(leaked), frames(replace(f, time_ms=100_000) for f in leaked[:1])]
     *_, last = town.match.CheckVideo(iter(parts), **town.by("eve"))
