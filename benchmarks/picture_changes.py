@@ -9,7 +9,9 @@ from math import cos, radians, sin
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageEnhance, ImageFilter
+from PIL import Image, ImageEnhance, ImageFilter, ImageOps
+
+from hashsvc.media.image import as_shown, channels
 
 Rng = np.random.Generator
 Box = tuple[int, int, int, int]
@@ -33,12 +35,10 @@ def encoded(picture: Image.Image, form: str = "JPEG", quality: int = JPEG_QUALIT
 
 
 def decoded(data: bytes) -> Image.Image:
-    """A file as an upright RGB picture without its transparency, which is white."""
-    from hashsvc.media.image import as_shown, channels
-
+    """A file as an upright RGB picture; what is transparent is white."""
     with Image.open(io.BytesIO(data)) as opened:
-        opened.load()
-        return as_shown(opened) or channels(opened)
+        upright = ImageOps.exif_transpose(opened)
+        return as_shown(upright) or channels(upright)
 
 
 def sized(picture: Image.Image, width: float, height: float) -> Image.Image:

@@ -16,9 +16,6 @@ from PIL import Image
 from benchmarks import adversarial, picture_changes, picture_scenes, picture_screens
 from benchmarks.picture_changes import Rng, encoded
 
-COLLISION = "hash collision"
-"""An unrelated picture that is made to have the hash of a known one."""
-
 _Change = Callable[[Image.Image], Image.Image]
 _Chance = Callable[[Image.Image, Rng], Image.Image]
 
@@ -27,9 +24,11 @@ _Chance = Callable[[Image.Image, Rng], Image.Image]
 class Material:
     """What an edit has to work with: its picture, unrelated ones, and a known one to look like.
 
-    All are RGB. The known one is of use to edits of unrelated pictures alone.
+    `data` is the file of its picture; all others are RGB. The known one is of use to edits of
+    unrelated pictures alone.
     """
 
+    data: bytes
     picture: Image.Image
     others: Sequence[Image.Image]
     known: Image.Image
@@ -41,7 +40,7 @@ class Edit:
 
     `of_known` says that it is done to known pictures, to see what is still found, `of_unrelated`
     that it is done to others, to see what is found in error: those that take away what tells
-    pictures apart, or add what many have.
+    pictures apart, or add what many have. An attack is by somebody who knows the hash.
     """
 
     name: str
@@ -49,6 +48,7 @@ class Edit:
     change: Callable[[Material, Rng], bytes]
     of_known: bool = True
     of_unrelated: bool = False
+    is_attack: bool = False
 
     def make(self, material: Material, seed: int, picture: str) -> bytes:
         """The upload; `picture` names its picture. The same for the same arguments."""
@@ -56,9 +56,13 @@ class Edit:
         return self.change(material, np.random.default_rng([seed, crc32(name.encode())]))
 
 
+PLAIN_COPY = Edit("plain copy", "as found", lambda material, _: material.data, of_unrelated=True)
+
+
 def catalogue() -> list[Edit]:
     """All edits, in the order of the table."""
     return [
+        PLAIN_COPY,
         *_formats(),
         *_sizes(),
         *_light(),
@@ -88,8 +92,8 @@ def _sizes() -> Iterator[Edit]:
         yield _simple("resize", f"{percent} %", change, risky=percent == 12)
     for across, down in ((80, 100), (100, 60)):
         change = partial(picture_changes.stretched, across=across / 100, down=down / 100)
-        yield _simple("resize, other aspect", f"{across} % x {down} %", change)
-    yield _simple("resize, other aspect", "square", picture_changes.squared)
+        yield _simple("resize to another aspect", f"{across} % x {down} %", change)
+    yield _simple("resize to another aspect", "square", picture_changes.squared)
 
 
 def _light() -> Iterator[Edit]:
@@ -149,7 +153,7 @@ def _frames() -> Iterator[Edit]:
         yield _simple("letterbox", f"{percent} %", bars, risky=percent == 40)
     for percent in (10, 40):
         bars = partial(picture_scenes.letterboxed_by_itself, share=percent / 100)
-        yield _simple("letterbox of itself, blurred", f"{percent} %", bars)
+        yield _simple("letterbox of itself", f"{percent} %", bars)
     for percent in (5, 15, 50):
         change = partial(picture_scenes.rounded, share=percent / 100)
         yield _chance("rounded corners", f"{percent} %", change, risky=percent == 50)
@@ -178,7 +182,7 @@ def _geometry() -> Iterator[Edit]:
         yield _chance("rotation", f"{degrees} degrees", turned)
     for degrees in (1, 2, 5, 10, 15):
         inside = partial(picture_changes.rotated_inside, degrees=degrees)
-        yield _chance("rotation, cropped", f"{degrees} degrees", inside, risky=degrees == 15)
+        yield _chance("rotation inside", f"{degrees} degrees", inside, risky=degrees == 15)
     quarters = {
         "90 degrees": Image.Transpose.ROTATE_90,
         "180 degrees": Image.Transpose.ROTATE_180,
@@ -252,15 +256,23 @@ def _attacks() -> Iterator[Edit]:
     }
     for name, hashes in ways.items():
         for decibels in (44, 40, 36, 32):
-            moved = partial(adversarial.moved, hashes=hashes, decibels=decibels)
-            yield _simple(name, f"{decibels} dB", moved)
+            moved = partial(_moved, hashes=hashes, decibels=decibels)
+            yield Edit(name, f"{decibels} dB", moved, is_attack=True)
     aims = {
         "PDQ": ((adversarial.PDQ,), (24 / 256,)),
         "PDQ and pHash": ((adversarial.PDQ, adversarial.PHASH), (24 / 256, 4 / 64)),
     }
     for strength, (hashes, shares) in aims.items():
         made = partial(_collided, hashes=hashes, shares=shares)
-        yield Edit(COLLISION, strength, made, of_known=False, of_unrelated=True)
+        yield Edit(
+            "hash collision", strength, made, of_known=False, of_unrelated=True, is_attack=True
+        )
+
+
+def _moved(
+    material: Material, _: Rng, hashes: Sequence[adversarial.Hash], decibels: float
+) -> bytes:
+    return encoded(adversarial.moved(material.picture, hashes, decibels))
 
 
 def _collided(
