@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from PIL import Image
+
 from benchmarks.clips import DEMO, SHARED, manifest
 from benchmarks.hashing import paths
+from benchmarks.picture_changes import decoded
 
 Item = TypeVar("Item")
 
@@ -35,12 +38,14 @@ def load(known: Path | None, unrelated: Path | None, most: int = 0) -> Gallery:
     A MANIFEST.tsv in a folder or above it says which files are of one group, by `file` and `group`;
     without one every file is a group of its own. `most` limits how many known groups, and how many
     unrelated pictures, are taken, evenly from all; 0 takes all. Raises SystemExit where a folder
-    has no pictures, or only one of the two is given.
+    has no pictures, one cannot be read, or only one of the two is given.
     """
     if (known is None) != (unrelated is None):
         raise SystemExit("--known and --unrelated: give both, or neither")
     if known is not None and unrelated is not None:
-        return _thinned(_pictures(known), _pictures(unrelated), most)
+        made = _thinned(_pictures(known), _pictures(unrelated), most)
+        _check([*made.known, *made.copies, *made.unrelated])
+        return made
     shared = SHARED / "images"
     if not manifest(shared):
         return _thinned(_pictures(DEMO / "known"), _pictures(DEMO / "unrelated"), most)
@@ -55,6 +60,15 @@ def load(known: Path | None, unrelated: Path | None, most: int = 0) -> Gallery:
         [picture for picture in both if roles[picture.group] == "benign"],
         most,
     )
+
+
+def _check(pictures: Sequence[Picture]) -> None:
+    """Look whether all can be read, before hours of work."""
+    for picture in pictures:
+        try:
+            decoded(picture.path.read_bytes())
+        except (OSError, ValueError, Image.DecompressionBombError) as error:
+            raise SystemExit(f"{picture.path} cannot be read ({error}): take it away") from error
 
 
 def _pictures(folder: Path) -> list[Picture]:

@@ -296,7 +296,7 @@ class _Worker:
         )
 
 
-@lru_cache(maxsize=24)
+@lru_cache(maxsize=16)
 def _picture(path: Path) -> Image.Image:
     """A picture as RGB, no larger than platforms let it be."""
     picture = decoded(path.read_bytes())
