@@ -147,9 +147,12 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one engine said of one upload: in `comparisons` it could be wrong."""
+    """What one engine said of one upload; `is_found` is None where nothing is to be found.
 
-    is_found: bool
+    In `comparisons` it could be wrong.
+    """
+
+    is_found: bool | None
     wrong: int
     comparisons: int
     seconds: float
@@ -164,24 +167,27 @@ class Tally:
     """The answers of one row."""
 
     uploads: int = 0
+    wanted: int = 0
     found: int = 0
     wrong: int = 0
     comparisons: int = 0
     seconds: float = 0.0
 
     @property
-    def recall(self) -> float:
-        """The share of uploads in which the picture is found."""
-        return self.found / self.uploads
+    def recall(self) -> float | None:
+        """The share of what is to be found that is."""
+        return self.found / self.wanted if self.wanted else None
 
     def add(self, answer: "Answer | Tally") -> None:
         """Count one more, or all of another row."""
         if isinstance(answer, Tally):
             self.uploads += answer.uploads
+            self.wanted += answer.wanted
             self.found += answer.found
         else:
             self.uploads += 1
-            self.found += answer.is_found
+            self.wanted += answer.is_found is not None
+            self.found += bool(answer.is_found)
         self.wrong += answer.wrong
         self.comparisons += answer.comparisons
         self.seconds += answer.seconds
@@ -227,10 +233,10 @@ def _together(
                         total.add(tally)
                 if total.uploads:
                     of = table.removeprefix("edits of ")
-                    yield _row((TOGETHER, f"all {what} of {of}", "-", engine), total, table)
+                    yield _row((TOGETHER, f"all {what} of {of}", "-", engine), total)
 
 
-def _row(key: _Key, tally: Tally, of: str = "") -> report.Row:
+def _row(key: _Key, tally: Tally) -> report.Row:
     table, edit, strength, engine = key
     return {
         report.TABLE: table,
@@ -238,7 +244,7 @@ def _row(key: _Key, tally: Tally, of: str = "") -> report.Row:
         "strength": strength,
         "engine": engine,
         "uploads": tally.uploads,
-        "recall": tally.recall if (of or table) == KNOWN else None,
+        "recall": tally.recall,
         "false_matches": tally.wrong,
         "comparisons": tally.comparisons,
         "false_per_million": 1e6 * tally.wrong / max(1, tally.comparisons),
@@ -273,14 +279,19 @@ class _Worker:
                 found = engine.check(upload)
                 seconds = process_time() - start
                 key = (task.table, edit.name, edit.strength, engine.name)
-                made.append((key, self._answer(task.picture, found, seconds)))
+                made.append((key, self._answer(task, found, seconds)))
         return made
 
-    def _answer(self, picture: Picture, found: frozenset[str], seconds: float) -> Answer:
+    def _answer(self, task: Task, found: frozenset[str], seconds: float) -> Answer:
         groups = [self.groups[name] for name in found]
-        own = list(self.groups.values()).count(picture.group)
-        right = groups.count(picture.group)
-        return Answer(right > 0, len(groups) - right, len(self.groups) - own, seconds)
+        right = groups.count(task.picture.group)
+        own = list(self.groups.values()).count(task.picture.group)
+        return Answer(
+            right > 0 if task.table == KNOWN else None,
+            len(groups) - right,
+            len(self.groups) - own,
+            seconds,
+        )
 
     def _material(self, task: Task) -> Material:
         known, unrelated = self.plan.gallery.known, self.plan.gallery.unrelated
