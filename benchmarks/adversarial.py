@@ -6,10 +6,12 @@ coefficients to the other side is known without trying: a sum of cosines, each a
 coefficient has to go. Cosines are orthogonal, so each coefficient has its price, and the cheapest
 are taken first. In pairs, one from above and one from below, so that the median stays.
 
-This is the white-box attack of Jain, Cretu and de Montjoye, "Adversarial Detection Avoidance
-Attacks" (USENIX Security 2022), in closed form; see also Hao et al., "It's Not What It Looks Like"
-(CCS 2021), Struppek et al., "Learning to Break Deep Perceptual Hashing" (FAccT 2022) and Prokos et
-al., "Squint Hard Enough" (USENIX Security 2023). It needs no model, no queries and no GPU.
+White-box attacks on hashes of cosine transforms: Jain, Cretu and de Montjoye, "Adversarial
+Detection Avoidance Attacks" (USENIX Security 2022). Others, that ask a hash they cannot read, or
+follow its gradient: Hao et al., "It's Not What It Looks Like" (CCS 2021), Struppek et al.,
+"Learning to Break Deep Perceptual Hashing" (FAccT 2022), and Prokos et al., "Squint Hard Enough"
+(USENIX Security 2023). What is here is made from the transform alone: it needs no model, no
+queries and no GPU.
 """
 
 from collections.abc import Callable, Sequence
