@@ -18,11 +18,17 @@ class Algorithm(StrEnum):
     PHASH = "phash"
     DHASH = "dhash"
     WHASH = "whash"
+    ORB = "orb"
 
     @property
     def bits(self) -> int:
-        """Width of a value in bits."""
+        """Width of a value in bits; of the code of each local feature."""
         return _BITS[self]
+
+    @property
+    def is_local(self) -> bool:
+        """Whether a value is a set of local features, of any length (see `features`)."""
+        return self is Algorithm.ORB
 
     @property
     def is_digest(self) -> bool:
@@ -38,6 +44,7 @@ _BITS = {
     Algorithm.PHASH: 64,
     Algorithm.DHASH: 64,
     Algorithm.WHASH: 64,
+    Algorithm.ORB: 256,
 }
 _DIGESTS = frozenset({Algorithm.SHA256, Algorithm.MD5, Algorithm.SHA1})
 
@@ -65,7 +72,7 @@ class Fingerprint:
     """One value that stands for a media file, or for one frame of a video.
 
     `value` has `algorithm.bits / 8` bytes, most significant bit first, so that `value.hex()`
-    is the form other tools print. `quality` is PDQ's 0..100. `time_ms` is the frame's offset
+    is the form other tools print; that of local features is as `features` says. `quality` is PDQ's 0..100. `time_ms` is the frame's offset
     from the start of the video in milliseconds. `variant` names the look at the media that was
     hashed.
     """

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from hashsvc import features
 from hashsvc.errors import InvalidRequest
 from hashsvc.lists import rules
 from hashsvc.model import (
@@ -189,6 +190,8 @@ def _without_empty(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _value(document: Mapping[str, Any], algorithm: Algorithm, path: str) -> bytes:
+    if algorithm.is_local:
+        return _local_value(document, path)
     digits = algorithm.bits // 4
     told = f"a {algorithm} value has {digits} hexadecimal digits"
     text = _text(document, "value", path) or ""
@@ -201,6 +204,16 @@ def _value(document: Mapping[str, Any], algorithm: Algorithm, path: str) -> byte
         value = b""
     if len(value) * 2 != digits:
         raise FieldError(f"{path}value", told)
+    return value
+
+
+def _local_value(document: Mapping[str, Any], path: str) -> bytes:
+    try:
+        value = bytes.fromhex(_text(document, "value", path) or "")
+    except ValueError:
+        raise FieldError(f"{path}value", "is not hexadecimal") from None
+    if wrong := features.problem(value, features.MOST_KNOWN):
+        raise FieldError(f"{path}value", wrong)
     return value
 
 

@@ -37,7 +37,9 @@ def _random(
     for fingerprint in fingerprints:
         kind = fingerprint.algorithm, fingerprint.variant
         before = values.get(kind)
-        if before is None or fingerprint.time_ms is None or source.random() < _CUT_SHARE:
+        if fingerprint.algorithm.is_local:
+            values[kind] = _local_value(fingerprint.value, source)
+        elif before is None or fingerprint.time_ms is None or source.random() < _CUT_SHARE:
             values[kind] = _value(fingerprint.algorithm, source)
         else:
             # As frames of one scene are: near the one before.
@@ -50,6 +52,22 @@ def _value(algorithm: Algorithm, source: random.Random) -> bytes:
         return source.randbytes(algorithm.bits // 8)
     ones = source.sample(range(algorithm.bits), algorithm.bits // 2)
     return sum(1 << bit for bit in ones).to_bytes(algorithm.bits // 8)
+
+
+def _local_value(value: bytes, source: random.Random) -> bytes:
+    """Return as many features, anywhere in a picture of the same shape."""
+    known = features.unpack(value)
+    chance = np.random.default_rng(source.getrandbits(64))
+    count = len(known)
+    return features.pack(
+        replace(
+            known,
+            codes=chance.integers(0, 256, known.codes.shape, np.uint8),
+            places=chance.random((count, 2)) * known.shape,
+            sizes=chance.permutation(known.sizes),
+            angles=chance.random(count) * math.tau,
+        )
+    )
 
 
 def _swapped(value: bytes, source: random.Random) -> bytes:

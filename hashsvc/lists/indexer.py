@@ -12,11 +12,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hashsvc import features
 from hashsvc.lists import rules
 from hashsvc.lists.index_files import IndexFiles
 from hashsvc.model import Algorithm
 from hashsvc.store.store import IndexedRow, Store
-from hashsvc_index import DigestIndex, Hits
+from hashsvc_index import DigestIndex, HammingIndex, Hits
 
 _ORDINAL_BITS, _LIST_BITS = 20, 12
 _ENTRY_SHIFT = _ORDINAL_BITS + _LIST_BITS
@@ -27,10 +28,15 @@ _MANY = 500
 
 assert rules.MAX_FINGERPRINTS_PER_ENTRY <= 1 << _ORDINAL_BITS
 assert rules.MAX_LISTS < 1 << _LIST_BITS
+assert rules.MAX_LOCAL_PER_ENTRY << features.GEOMETRY_BITS <= 1 << _ORDINAL_BITS
 
 
 class Place(NamedTuple):
-    """Whose fingerprint a key stands for: ids of the list and the entry, and its ordinal there."""
+    """Whose fingerprint a key stands for: ids of the list and the entry, and its ordinal there.
+
+    Of a local feature the ordinal is made of that of its fingerprint among the local ones of the
+    entry, and of where it is (`features.geometry`).
+    """
 
     list_id: int
     entry_id: int
@@ -159,14 +165,21 @@ class Indexer:
             self._waiting.discard(waiter)
         return True
 
-    def search(self, algorithm: Algorithm, values: Sequence[bytes], radius: int) -> Hits:
-        """Search one algorithm for many values at once.
+    def count(self, algorithm: Algorithm) -> int:
+        """Number of fingerprints, or local features, of an algorithm that can match."""
+        return len(self._indexes[algorithm])
 
-        `values` are of the algorithm's width; `radius` is in bits and ignored for digests. The
-        hits' `query` counts in `values`; `Place.of` reads their keys.
+    def search(self, algorithm: Algorithm, values: Sequence[bytes], radius: int) -> Hits:
+        """Search one algorithm for many values, which are of its width, at once.
+
+        `radius` is in bits and ignored for digests. The hits' `query` counts in `values`;
+        `Place.of` reads their keys.
         """
+        return self.search_codes(algorithm, _codes(values, algorithm), radius)
+
+    def search_codes(self, algorithm: Algorithm, codes: NDArray[np.uint8], radius: int) -> Hits:
+        """Search one algorithm for many codes, uint8 (n, its width), at once; see `search`."""
         index = self._indexes[algorithm]
-        codes = _codes(values, algorithm)
         if isinstance(index, DigestIndex):
             return index.search(codes)
         parts = min(_CORES, len(codes) // _MANY)
@@ -188,6 +201,9 @@ class Indexer:
             groups[row.algorithm].append(row)
         for name, group in groups.items():
             algorithm = Algorithm(name)
+            if algorithm.is_local:
+                self._add_local(group)
+                continue
             opened_at, least = self._opened_at[algorithm], self._min_pdq_quality
             new = [
                 (Place(list_id, entry_id, ordinal).key, value)
@@ -198,7 +214,28 @@ class Indexer:
                 keys, values = zip(*new, strict=True)
                 self._indexes[algorithm].add(np.array(keys, np.int64), _codes(values, algorithm))
 
+    def _add_local(self, rows: Iterable[IndexedRow]) -> None:
+        """Add the features of each row; those of one entry are together, in their order."""
+        opened_at, index = self._opened_at[Algorithm.ORB], self._indexes[Algorithm.ORB]
+        keys: list[NDArray[np.int64]] = []
+        codes: list[NDArray[np.uint8]] = []
+        before, number = -1, 0
+        for list_id, entry_id, _, _, value, _ in rows:
+            number = number + 1 if entry_id == before else 0
+            before = entry_id
+            if entry_id <= opened_at:
+                continue
+            known = features.unpack(value)
+            # Where two cannot be told apart by their keys, one is enough.
+            where, chosen = np.unique(features.geometry(known), return_index=True)
+            first = Place(list_id, entry_id, number << features.GEOMETRY_BITS).key
+            keys.append(where + first)
+            codes.append(known.codes[chosen])
+        if keys:
+            index.add(np.concatenate(keys), np.concatenate(codes))
+
     def _remove(self, entries: Iterable[tuple[int, int, int]]) -> None:
+        entries = list(entries)
         ranges = [
             np.arange(count, dtype=np.int64) + Place(list_id, entry_id, 0).key
             for list_id, entry_id, count in entries
@@ -207,6 +244,11 @@ class Indexer:
             keys = np.concatenate(ranges)
             for index in self._indexes.values():
                 index.remove(keys)
+            local = self._indexes[Algorithm.ORB]
+            assert isinstance(local, HammingIndex)
+            all_of = [Place(list_id, entry_id, 0).key for list_id, entry_id, _ in entries]
+            spans = [local.keys_between(key, key + (1 << _ORDINAL_BITS)) for key in all_of]
+            local.remove(np.concatenate(spans))
 
     def _wake(self) -> None:
         for loop, event in list(self._waiting):

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
+from hashsvc import features
 from hashsvc.errors import (
     InvalidRequest,
     LimitExceeded,
@@ -44,6 +45,9 @@ RESERVED_PARTNER = "hashsvc"
 
 MAX_FINGERPRINTS_PER_ENTRY = 1 << 20
 """The index keeps a fingerprint's place in its entry in 20 bits."""
+
+MAX_LOCAL_PER_ENTRY = 128
+"""Fingerprints of local features of an entry: one of a picture, more of frames."""
 
 MIN_MINORITY_BITS = 8
 """A 64-bit hash with fewer ones, or fewer zeros, says nothing: flat pictures have them."""
@@ -354,7 +358,7 @@ def check_fingerprints(fingerprints: Sequence[Fingerprint], field: str = "finger
 
 
 def _to_check(fingerprints: Sequence[Fingerprint], field: str) -> Iterator[Violation]:
-    yield from _fingerprints(fingerprints, field)
+    yield from _fingerprints(fingerprints, field, most_features=features.MOST_ASKED)
     for i, fingerprint in enumerate(fingerprints):
         if fingerprint.time_ms is not None and fingerprint.time_ms > MAX_VIDEO_MS:
             yield Violation(f"{field}[{i}].time_offset", "is more than a week")
@@ -423,33 +427,43 @@ def carries_enough(
     """Tell the same of a fingerprint in pieces."""
     if algorithm is Algorithm.PDQ:
         return quality is None or quality >= min_pdq_quality
-    if algorithm.is_digest:
+    if algorithm.is_digest or algorithm.is_local:
         return True
     # A plain picture's 64-bit hash has almost all bits alike.
     ones = int.from_bytes(value).bit_count()
     return MIN_MINORITY_BITS <= ones <= algorithm.bits - MIN_MINORITY_BITS
 
 
-def _fingerprints(fingerprints: Sequence[Fingerprint], name: str) -> Iterator[Violation]:
+def _fingerprints(
+    fingerprints: Sequence[Fingerprint], name: str, *, most_features: int = features.MOST_KNOWN
+) -> Iterator[Violation]:
     if not fingerprints:
         yield Violation(name, "give at least one fingerprint")
     if len(fingerprints) > MAX_FINGERPRINTS_PER_ENTRY:
         yield Violation(name, f"more than {MAX_FINGERPRINTS_PER_ENTRY:,}")
+    if sum(fingerprint.algorithm.is_local for fingerprint in fingerprints) > MAX_LOCAL_PER_ENTRY:
+        yield Violation(name, f"more than {MAX_LOCAL_PER_ENTRY} of local features")
     for i, fingerprint in enumerate(fingerprints):
-        width = fingerprint.algorithm.bits // 8
         field = f"{name}[{i}]"
-        if len(fingerprint.value) != width:
-            yield Violation(
-                f"{field}.value",
-                f"a {fingerprint.algorithm} value has {width} bytes, this one has "
-                f"{len(fingerprint.value)}",
-            )
+        if wrong := _value_problem(fingerprint, most_features):
+            yield Violation(f"{field}.value", wrong)
         if fingerprint.quality is not None and not 0 <= fingerprint.quality <= 100:
             yield Violation(f"{field}.quality", "is outside 0 to 100")
         if fingerprint.time_ms is not None and fingerprint.time_ms < 0:
             yield Violation(f"{field}.time_offset", "is negative")
         if not _VARIANT.fullmatch(fingerprint.variant):
             yield Violation(f"{field}.variant", "use 1 to 64 characters of a-z, 0-9 and '_'")
+
+
+def _value_problem(fingerprint: Fingerprint, most_features: int) -> str:
+    if fingerprint.algorithm.is_local:
+        return features.problem(fingerprint.value, most_features)
+    width = fingerprint.algorithm.bits // 8
+    if len(fingerprint.value) == width:
+        return ""
+    return (
+        f"a {fingerprint.algorithm} value has {width} bytes, this one has {len(fingerprint.value)}"
+    )
 
 
 def _frames(draft: EntryDraft, path: str) -> Iterator[Violation]:

@@ -186,6 +186,17 @@ FRAMES = (
 """Select the frames of a video that can match."""
 
 
+LOCAL = (
+    sa.select(schema.fingerprints)
+    .where(
+        schema.fingerprints.c.entry_id == sa.bindparam("id"),
+        schema.fingerprints.c.algorithm == Algorithm.ORB.value,
+    )
+    .order_by(schema.fingerprints.c.ordinal)
+)
+"""Select the fingerprints of local features of an entry."""
+
+
 def get_fingerprints(
     connection: sa.Connection, entry_ids: Sequence[int], *, with_values: bool
 ) -> dict[int, list[Fingerprint]]:
@@ -195,13 +206,17 @@ def get_fingerprints(
         return found
     query = _FINGERPRINTS if with_values else _FINGERPRINTS_WITHOUT_VALUES
     for row in connection.execute(query, {"ids": entry_ids}):
-        fingerprint = Fingerprint(
-            Algorithm(row.algorithm),
-            bytes(row.value) if with_values else b"",
-            quality=row.quality,
-            time_ms=row.time_ms,
-            decoding=Decoding(row.decoding),
-            variant=row.variant,
-        )
-        found.setdefault(row.entry_id, []).append(fingerprint)
+        found.setdefault(row.entry_id, []).append(to_fingerprint(row, with_value=with_values))
     return found
+
+
+def to_fingerprint(row: Any, *, with_value: bool = True) -> Fingerprint:
+    """Return the fingerprint of a row, or all of it but its value."""
+    return Fingerprint(
+        Algorithm(row.algorithm),
+        bytes(row.value) if with_value else b"",
+        quality=row.quality,
+        time_ms=row.time_ms,
+        decoding=Decoding(row.decoding),
+        variant=row.variant,
+    )

@@ -253,13 +253,13 @@ def _description(document: Mapping[str, Any]) -> Description:
 def _columns(fingerprints: Iterable[Fingerprint]) -> dict[str, dict[str, Any]]:
     columns: dict[str, dict[str, Any]] = {}
     for algorithm, group in _by_algorithm(fingerprints).items():
-        column: dict[str, Any] = {
-            "values": base64.b64encode(b"".join(f.value for f in group)).decode()
-        }
+        values = [f.value for f in group] if algorithm.is_local else [b"".join(f.value for f in group)]
+        texts = [base64.b64encode(value).decode() for value in values]
+        column: dict[str, Any] = {"values": texts if algorithm.is_local else texts[0]}
         for name, plain in (("quality", None), ("time_ms", None), ("variant", ORIGINAL)):
-            values = [getattr(f, name) for f in group]
-            if any(value != plain for value in values):
-                column[name] = values
+            column_values = [getattr(f, name) for f in group]
+            if any(value != plain for value in column_values):
+                column[name] = column_values
         if any(f.decoding is not Decoding.EXACT for f in group):
             column["decoding"] = [f.decoding for f in group]
         columns[algorithm.value] = column
@@ -276,11 +276,8 @@ def _by_algorithm(fingerprints: Iterable[Fingerprint]) -> dict[Algorithm, list[F
 def _fingerprints(columns: Mapping[str, Mapping[str, Any]]) -> Iterable[Fingerprint]:
     for name in sorted(columns):
         algorithm, column = _ALGORITHMS[name], columns[name]
-        joined = base64.b64decode(column["values"], validate=True)
-        width = algorithm.bits // 8
-        count, rest = divmod(len(joined), width)
-        if rest or not count:
-            raise ValueError(f"the {name} values do not fill whole fingerprints")
+        values = _values(algorithm, column["values"])
+        count = len(values)
         qualities, times = column.get("quality"), column.get("time_ms")
         variants, decodings = column.get("variant"), column.get("decoding")
         for column_values in (qualities, times, variants, decodings):
@@ -289,12 +286,26 @@ def _fingerprints(columns: Mapping[str, Mapping[str, Any]]) -> Iterable[Fingerpr
         for i in range(count):
             yield Fingerprint(
                 algorithm,
-                joined[i * width : (i + 1) * width],
+                values[i],
                 quality=_number_or_none(qualities[i]) if qualities else None,
                 time_ms=_number_or_none(times[i]) if times else None,
                 decoding=_DECODINGS[decodings[i]] if decodings else Decoding.EXACT,
                 variant=_checked(variants[i], str) if variants else ORIGINAL,
             )
+
+
+def _values(algorithm: Algorithm, content: Any) -> list[bytes]:
+    """Read what `_columns` wrote: values of one width in one text, local features each in one."""
+    if algorithm.is_local:
+        values = [base64.b64decode(text, validate=True) for text in _texts(content)]
+    else:
+        joined, width = base64.b64decode(content, validate=True), algorithm.bits // 8
+        if len(joined) % width:
+            raise ValueError(f"the {algorithm} values do not fill whole fingerprints")
+        values = [joined[i : i + width] for i in range(0, len(joined), width)]
+    if not values:
+        raise ValueError(f"there are no {algorithm} values")
+    return values
 
 
 _T = TypeVar("_T")

@@ -202,6 +202,12 @@ class Store:
         values = np.frombuffer(b"".join(row.value for row in rows), np.uint8)
         return np.array(times, np.float64), values.reshape(-1, 32)
 
+    def known_features(self, entry_id: int) -> list[Fingerprint]:
+        """Return the fingerprints of local features of an entry, in their order."""
+        with self._engine.begin() as connection:
+            rows = connection.execute(entries.LOCAL, {"id": entry_id}).all()
+        return [entries.to_fingerprint(row) for row in rows]
+
     def index_changes(self, after: int, limit: int) -> IndexChanges:
         """Return what up to `limit` records after position `after` mean for an index.
 

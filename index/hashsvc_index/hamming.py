@@ -256,6 +256,14 @@ class HammingIndex:
                 self._tidy()
         return removed
 
+    def keys_between(self, first: int, last: int) -> Int64Array:
+        """Return the keys from `first` up to but not including `last`; some may be removed ones.
+
+        For a writer who gave a range of keys to something, and wants to `remove` all of it.
+        """
+        parts = self._snapshot.parts
+        return np.concatenate([part.keys_between(first, last) for part in parts])
+
     def search(self, codes: CodeArray, radius: int) -> Hits:
         """Find every live key within `radius` bits of each code: no more, no fewer.
 

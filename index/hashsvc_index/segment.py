@@ -164,6 +164,13 @@ class Segment:
             found = np.concatenate([found, self.extra_order[at].astype(np.int64) + count])
         return found
 
+    def keys_between(self, first: int, last: int) -> Int64Array:
+        """The keys from `first` up to but not including `last`, dead ones too."""
+        count = len(self.codes)
+        rows = self.keys[:count]
+        extra = self.keys[count:][self.extra_order]
+        return np.concatenate([_slice(rows, first, last), _slice(extra, first, last)])
+
     def keys_at(self, slots: Int64Array) -> Int64Array:
         """The keys in these slots."""
         return self.keys[slots]
@@ -253,6 +260,11 @@ def _zeros(count: int) -> Stamps:
     """
     private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
     return np.frombuffer(mmap.mmap(-1, max(4 * count, 1), flags=private), np.uint32, count)
+
+
+def _slice(keys: Int64Array, first: int, last: int) -> Int64Array:
+    start, end = np.searchsorted(keys, (first, last))
+    return keys[start:end]
 
 
 def _positions(ordered: Int64Array, keys: Int64Array) -> Int64Array:

@@ -76,6 +76,13 @@ class Tail:
         unordered = np.isin(self.keys[self.ascending : self.count], keys)
         return np.concatenate([found, np.flatnonzero(unordered) + self.ascending])
 
+    def keys_between(self, first: int, last: int) -> Int64Array:
+        """The keys from `first` up to but not including `last`, dead ones too."""
+        start, end = np.searchsorted(self.keys[: self.ascending], (first, last))
+        others = self.keys[self.ascending : self.count]
+        within = others[(others >= first) & (others < last)]
+        return np.concatenate([self.keys[start:end], within])
+
     def keys_at(self, slots: Int64Array) -> Int64Array:
         """The keys in these rows."""
         return self.keys[slots]

@@ -1,0 +1,278 @@
+"""Whether one picture is in another: their local features, and one place where they all agree.
+
+Codes that are near one another are a hint and no more: letters, leaves and windows look alike
+everywhere. What convinces is that features which lie beside one another in the known picture lie
+beside one another in the upload too, turned and scaled alike, and that most of those which should
+be seen there are. So:
+
+1. Each pair of near codes says where the whole picture would be: its own place, size and angle are
+   a similarity. Each is tried (Fischler and Bolles' RANSAC draws them by chance; there are few
+   enough here), and the one that most others agree with is taken.
+2. That is made an affine map by least squares, and each known feature is looked for where it says,
+   by codes that need be only half alike now; again until it stays.
+3. It counts when enough were found, from all over what is visible of the known picture, and when
+   they are a good part of those at whose place there is any feature of the right size and angle.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hashsvc.features import Features
+
+LEAST_FEATURES = 8
+"""So many known features must be found."""
+
+LEAST_AGREEING = 0.3
+"""Of those known features at whose place there is one of the same size and angle, this share must
+look alike. Of copies 0.4 to 0.9 do."""
+
+MOST_BITS = 40.0
+"""So far apart the codes of what was found may be on average. Those of copies are 17 to 36; of
+features that merely lie in the right places 45 and more, below the 64 that are asked of each."""
+
+LEAST_SPREAD = 0.02
+"""What was found must lie across this share of what is visible of the known picture; a logo that
+two pictures have in common lies in a corner of it."""
+
+LEAST_REGIONS = 0.5
+"""Of the sixteenths of the known picture where features could be found, some must be in this share:
+what two pages have in common besides their logo is their layout, which shows nothing alike."""
+
+LEAST_VISIBLE = 0.05
+"""So much of the known picture must be visible in the upload."""
+
+_MOST_PAIRS = 400
+_SEEDS = 3
+_ALIKE_BITS = 64
+_SHAPE = 2.0  # how much narrower one direction may become than the other
+_SCALES = 1 / 16, 16.0
+_ROUNDS = 5
+_TURN = math.radians(22)
+_HALF_OCTAVE = 0.5
+_PARTS, _PART_FEATURES = 4, 3
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Where a known picture is in an upload.
+
+    `count` known features were found, `mean_bits` apart on average, a share `agreeing` of those
+    that could be, in a share `regions` of the parts where any could be, across a share `spread` of
+    what is visible. `corners` are those of the known picture in the upload, x and y in units of the
+    upload's width and height, clockwise from the known upper left; outside of 0 to 1 is cut off.
+    `visible` is the share of the known picture that is not.
+    """
+
+    count: int
+    mean_bits: float
+    agreeing: float
+    spread: float
+    regions: float
+    visible: float
+    corners: tuple[tuple[float, float], ...]
+
+    @property
+    def is_evidence(self) -> bool:
+        """Whether that is enough to say that it is there."""
+        return (
+            self.count >= LEAST_FEATURES
+            and self.mean_bits <= MOST_BITS
+            and self.agreeing >= LEAST_AGREEING
+            and self.spread >= LEAST_SPREAD
+            and self.regions >= LEAST_REGIONS
+            and self.visible >= LEAST_VISIBLE
+        )
+
+
+def locate(known: Features, upload: Features, radius: int) -> Located | None:
+    """Look for a known picture in an upload; None where not even a guess can be made.
+
+    `radius` is up to how many bits codes are near enough to guess from.
+    """
+    apart = _distances(known.codes, upload.codes)
+    guess = _guess(known, upload, apart, radius)
+    if guess is None:
+        return None
+    return _refined(known, upload, apart, guess)
+
+
+def _distances(known: NDArray[np.uint8], upload: NDArray[np.uint8]) -> NDArray[np.uint16]:
+    """Bits between each two codes, (known, upload)."""
+    one, other = known.view(np.uint64), upload.view(np.uint64)
+    apart = np.zeros((len(one), len(other)), np.uint16)
+    for word in range(one.shape[1]):
+        apart += np.bitwise_count(one[:, word, None] ^ other[None, :, word])
+    return apart
+
+
+def _guess(
+    known: Features, upload: Features, apart: NDArray[np.uint16], radius: int
+) -> Floats | None:
+    """The affine map (3, 2) that most pairs of near codes agree on, from three of them on."""
+    rows, columns = np.nonzero(apart <= radius)
+    if len(rows) < _SEEDS:
+        return None
+    if len(rows) > _MOST_PAIRS:
+        nearest = np.argsort(apart[rows, columns], kind="stable")[:_MOST_PAIRS]
+        rows, columns = rows[nearest], columns[nearest]
+    here, there = known.places[rows], upload.places[columns]
+    scale = upload.sizes[columns] / known.sizes[rows]
+    turn = upload.angles[columns] - known.angles[rows]
+    across, down = scale * np.cos(turn), scale * np.sin(turn)
+    step = here[None] - here[:, None]
+    x = across[:, None] * step[..., 0] - down[:, None] * step[..., 1] + there[:, None, 0]
+    y = down[:, None] * step[..., 0] + across[:, None] * step[..., 1] + there[:, None, 1]
+    error = np.hypot(x - there[None, :, 0], y - there[None, :, 1])
+    far = np.hypot(step[..., 0], step[..., 1]) * scale[:, None]
+    octaves = np.log2(scale)
+    agree = (
+        (error < 0.75 * upload.sizes[columns][None] + 0.15 * far)
+        & (np.abs(octaves[None] - octaves[:, None]) < 0.6)
+        & (_angle_between(turn[None], turn[:, None]) < _TURN)
+    )
+    best = agree[int(agree.sum(axis=1).argmax())]
+    one_to_one = _one_to_one(rows[best], columns[best], apart)
+    if len(one_to_one[0]) < _SEEDS:
+        return None
+    return _affine(known.places[one_to_one[0]], upload.places[one_to_one[1]])
+
+
+def _refined(
+    known: Features, upload: Features, apart: NDArray[np.uint16], affine: Floats | None
+) -> Located | None:
+    rows = columns = np.empty(0, np.int64)
+    expected = rows
+    for number in range(_ROUNDS):
+        if affine is None or not _is_plausible(affine):
+            return None
+        slack = 1.6 if number < 2 else 1.0
+        near_rows, near_columns = _expected(known, upload, affine, slack)
+        alike = apart[near_rows, near_columns] <= _ALIKE_BITS
+        found = _one_to_one(near_rows[alike], near_columns[alike], apart)
+        is_settled = np.array_equal(found[0], rows) and np.array_equal(found[1], columns)
+        (rows, columns), expected = found, np.unique(near_rows)
+        if is_settled or len(rows) < _SEEDS:
+            break
+        affine = _affine(known.places[rows], upload.places[columns])
+    if len(rows) < _SEEDS or affine is None or not _is_plausible(affine):
+        return None
+    visible, spread = _extent(known, upload, affine, known.places[rows])
+    return Located(
+        count=len(rows),
+        mean_bits=float(apart[rows, columns].mean()),
+        agreeing=len(rows) / max(len(expected), 1),
+        spread=spread,
+        regions=_regions(known, expected, rows),
+        visible=visible,
+        corners=tuple(
+            (float(x / upload.shape[0]), float(y / upload.shape[1]))
+            for x, y in _mapped(_corners(known.shape), affine)
+        ),
+    )
+
+
+def _expected(
+    known: Features, upload: Features, affine: Floats, slack: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pairs of features that lie where they should, have the right size, and the right angle."""
+    scale, turn = _scale_and_turn(affine)
+    sizes = known.sizes * scale
+    where = _mapped(known.places, affine)
+    allowed = np.maximum(0.12 * sizes, 0.003) * slack
+    x = np.abs(where[:, None, 0] - upload.places[None, :, 0])
+    y = np.abs(where[:, None, 1] - upload.places[None, :, 1])
+    near = (x < allowed[:, None]) & (y < allowed[:, None])
+    rows, columns = np.nonzero(near)
+    fits = (
+        (np.hypot(x[rows, columns], y[rows, columns]) < allowed[rows])
+        & (np.abs(np.log2(upload.sizes[columns] / sizes[rows])) < _HALF_OCTAVE)
+        & (_angle_between(upload.angles[columns], known.angles[rows] + turn) < _TURN)
+    )
+    return rows[fits], columns[fits]
+
+
+def _one_to_one(
+    rows: NDArray[np.int64], columns: NDArray[np.int64], apart: NDArray[np.uint16]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Of pairs those in which no feature is twice, nearest codes first."""
+    order = np.argsort(apart[rows, columns], kind="stable")
+    used_rows: set[int] = set()
+    used_columns: set[int] = set()
+    kept = []
+    pairs = zip(rows[order].tolist(), columns[order].tolist(), order.tolist(), strict=True)
+    for row, column, number in pairs:
+        if row not in used_rows and column not in used_columns:
+            used_rows.add(row)
+            used_columns.add(column)
+            kept.append(number)
+    kept.sort()
+    return rows[kept], columns[kept]
+
+
+def _affine(here: Floats, there: Floats) -> Floats | None:
+    """The affine map (3, 2) from places to places, by least squares."""
+    if len(here) < _SEEDS:
+        return None
+    full = np.column_stack([here, np.ones(len(here))])
+    solved, _, rank, _ = np.linalg.lstsq(full, there, rcond=1e-6)
+    return solved if rank == 3 else None
+
+
+def _is_plausible(affine: Floats) -> bool:
+    """Whether a map only scales, turns and slants a little; no picture is seen from behind."""
+    linear = affine[:2]
+    if np.linalg.det(linear) <= 0:
+        return False
+    large, small = np.linalg.svd(linear, compute_uv=False)
+    return bool(_SCALES[0] <= small and large <= _SCALES[1] and large <= _SHAPE * small)
+
+
+def _scale_and_turn(affine: Floats) -> tuple[float, float]:
+    linear = affine[:2]
+    turn = math.atan2(linear[0, 1] - linear[1, 0], linear[0, 0] + linear[1, 1])
+    return math.sqrt(float(np.linalg.det(linear))), turn
+
+
+def _mapped(places: Floats, affine: Floats) -> Floats:
+    return np.column_stack([places, np.ones(len(places))]) @ affine
+
+
+def _corners(shape: tuple[float, float]) -> Floats:
+    width, height = shape
+    return np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float64)
+
+
+def _extent(
+    known: Features, upload: Features, affine: Floats, found: Floats
+) -> tuple[float, float]:
+    """The visible share of the known picture, and the share of that which is found across."""
+    steps = (np.arange(16) + 0.5) / 16
+    grid = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2) * known.shape
+    inside = _mapped(grid, affine)
+    seen = ((inside >= 0) & (inside <= upload.shape)).all(axis=1)
+    visible = float(seen.mean())
+    if not visible:
+        return 0.0, 0.0
+    # An ellipse over them that covers a rectangle they fill evenly; its area is 12 sd by sd.
+    covariance = np.cov(found.T, bias=True)
+    across = 12 * math.sqrt(max(float(np.linalg.det(covariance)), 0.0))
+    return visible, across / (visible * known.shape[0] * known.shape[1])
+
+
+def _regions(known: Features, expected: NDArray[np.int64], found: NDArray[np.int64]) -> float:
+    """Of the parts of the known picture where enough could be found, the share where some was."""
+    cell = (known.places / known.shape * _PARTS).astype(np.int64).clip(0, _PARTS - 1)
+    part = cell[:, 1] * _PARTS + cell[:, 0]
+    could = np.bincount(part[expected], minlength=_PARTS**2) >= _PART_FEATURES
+    was = np.bincount(part[found], minlength=_PARTS**2) > 0
+    return float((could & was).sum() / could.sum()) if could.any() else 0.0
+
+
+def _angle_between(one: Floats, other: Floats) -> Floats:
+    apart: Floats = np.abs((one - other + math.pi) % (2 * math.pi) - math.pi)
+    return apart

@@ -1,0 +1,133 @@
+"""Local features of pictures, for what no hash of the whole can see: parts of it, and it in parts.
+
+ORB is OpenCV's, on grey pictures of a limited size. What is ours is which of them are kept: some of
+each scale and from all over the picture, strongest first, so that a part of it and a smaller copy
+keep their share of them too, and none that looks like another one beside it, as letters do.
+"""
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from hashsvc import features
+from hashsvc.features import Features
+
+_FACTOR, _LEVELS = 1.2, 8
+_PATCH = 31
+# A darker or duller corner than FAST usually takes: which of them are kept is decided below.
+_FAST_LEVELS = 4
+_POOL = 4
+_GRID = 6
+_ENLARGED_SIDE, _MOST_ENLARGED = 512, 2.0
+_LEAST_SIDE = 32
+_ALIKE_BITS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """How closely to look: `most` features, of a picture whose longer side has `side` pixels.
+
+    `distinct` leaves out those that look like another one, for which a list pays with its memory.
+    """
+
+    most: int
+    side: int
+    distinct: bool = False
+
+
+KNOWN = Looking(most=features.MOST_KNOWN, side=512, distinct=True)
+"""For pictures of lists: up to 9.7 KB each."""
+
+ASKED = Looking(most=1000, side=960)
+"""For uploads, in which what is known may be a small part."""
+
+
+def local_features(rgb: Image.Image, looking: Looking) -> bytes | None:
+    """Return the value of a picture's local features; None for one that is too small or plain."""
+    grey = _grey(rgb, looking.side)
+    if grey is None:
+        return None
+    points, codes = _orb(looking.most * _POOL).detectAndCompute(grey, None)
+    if not points:
+        return None
+    rows = np.array([(*p.pt, p.size, p.angle, p.response) for p in points], np.float64)
+    kept = _ordered(rows, grey.shape)
+    kept = _distinct(codes, kept, looking.most) if looking.distinct else kept[: looking.most]
+    rows, codes = rows[kept], codes[kept]
+    longer = max(grey.shape)
+    found = Features(
+        codes=codes,
+        places=(rows[:, :2] + 0.5) / longer,
+        sizes=rows[:, 2] / longer,
+        angles=np.deg2rad(rows[:, 3]),
+        shape=(grey.shape[1] / longer, grey.shape[0] / longer),
+    )
+    return features.pack(found)
+
+
+def _grey(rgb: Image.Image, side: int) -> NDArray[np.uint8] | None:
+    """The picture in grey, shrunk to `side`; a small one is enlarged, or it had no patches."""
+    longer = max(rgb.size)
+    scale = side / longer
+    if scale > 1:
+        scale = max(1.0, min(_MOST_ENLARGED, _ENLARGED_SIDE / longer))
+    width, height = (max(1, round(length * scale)) for length in rgb.size)
+    if min(width, height) < _LEAST_SIDE:
+        return None
+    grey = rgb.convert("L")
+    if (width, height) != grey.size:
+        # Shrunk by whole numbers first: filters over large pictures are slow.
+        step = max(1, int(0.5 / scale))
+        if step > 1:
+            grey = grey.reduce(step)
+        grey = grey.resize((width, height), Image.Resampling.BICUBIC)
+    return np.asarray(grey)
+
+
+@functools.lru_cache(maxsize=4)
+def _orb(most: int) -> Any:
+    import cv2  # brings OpenCV, which nothing else needs
+
+    cv2.setNumThreads(1)
+    return cv2.ORB.create(
+        nfeatures=most,
+        scaleFactor=_FACTOR,
+        nlevels=_LEVELS,
+        edgeThreshold=19,
+        patchSize=_PATCH,
+        fastThreshold=_FAST_LEVELS,
+    )
+
+
+def _ordered(rows: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """The features, best first: those of each scale and place take turns."""
+    octave = np.floor(np.log2(rows[:, 2] / _PATCH) + 1e-6).astype(np.int64)
+    column = (rows[:, 0] * _GRID / shape[1]).astype(np.int64)
+    line = (rows[:, 1] * _GRID / shape[0]).astype(np.int64)
+    cell = (octave * _GRID + line) * _GRID + column
+    by_strength = np.lexsort((-rows[:, 4], cell))
+    ordered = cell[by_strength]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    lengths = np.diff(np.r_[starts, len(ordered)])
+    turn = np.empty(len(rows), np.int64)
+    turn[by_strength] = np.arange(len(rows)) - np.repeat(starts, lengths)
+    return np.lexsort((-rows[:, 4], turn))
+
+
+def _distinct(codes: NDArray[np.uint8], order: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """The first ones in this order that look like none before."""
+    words = codes.view(np.uint64)
+    kept = np.empty((most, words.shape[1]), np.uint64)
+    numbers: list[int] = []
+    for number in order.tolist():
+        apart = np.bitwise_count(kept[: len(numbers)] ^ words[number]).sum(axis=1)
+        if not (apart <= _ALIKE_BITS).any():
+            kept[len(numbers)] = words[number]
+            numbers.append(number)
+            if len(numbers) == most:
+                break
+    return np.array(numbers, np.int64)
