@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hashsvc.lists import rules
+from hashsvc.lists import plainness, rules
 from hashsvc.lists.index_files import IndexFiles
 from hashsvc.model import Algorithm
 from hashsvc.store.store import IndexedRow, Store
@@ -196,7 +196,11 @@ class Indexer:
             ]
             if new:
                 keys, values = zip(*new, strict=True)
-                self._indexes[algorithm].add(np.array(keys, np.int64), _codes(values, algorithm))
+                places, codes = np.array(keys, np.int64), _codes(values, algorithm)
+                if algorithm is Algorithm.PDQ:
+                    tells = ~plainness.are_plain(codes)
+                    places, codes = places[tells], codes[tells]
+                self._indexes[algorithm].add(places, codes)
 
     def _remove(self, entries: Iterable[tuple[int, int, int]]) -> None:
         ranges = [

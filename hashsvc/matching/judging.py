@@ -161,7 +161,8 @@ class Judge:
         """Leave out hits of 64-bit hashes where PDQ was asked: they speak only where it cannot."""
         fingerprints = known.entry.fingerprints
         is_searchable = any(
-            f.algorithm is Algorithm.PDQ and rules.is_searchable(f, self._matching.min_pdq_quality)
+            f.algorithm is Algorithm.PDQ
+            and rules.carries_enough(f.algorithm, b"", f.quality, self._matching.min_pdq_quality)
             for f in fingerprints
         )
         if has_pdq(fingerprints) and (asked_pdq or not is_searchable):
@@ -331,8 +332,8 @@ def _evidence(hit: Hit, known: Sequence[Fingerprint]) -> Evidence:
 
 _SHARED_OPENING = "shares only an opening or an ending that several known videos have"
 _DETAILS: Mapping[UndeterminedReason, str] = {
-    UndeterminedReason.LOW_INFORMATION: "too plain for a perceptual hash; only digests were "
-    "looked up",
+    UndeterminedReason.LOW_INFORMATION: "not enough information: too plain for a perceptual hash; "
+    "only digests were looked up",
     UndeterminedReason.UNREADABLE: "could not be decoded; only digests were looked up",
     UndeterminedReason.PARTLY_SEEN: "only a part could be decoded, and that part does not match",
     UndeterminedReason.INDEX_BEHIND: "the index has not reached the revision that was asked for",

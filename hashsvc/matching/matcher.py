@@ -91,15 +91,13 @@ class Matcher:
 
     def _usable(self, query: Query) -> list[Fingerprint]:
         """Return what to search with: of a picture too plain for PDQ, only the digests."""
-        usable = [f for f in query.fingerprints if self._is_searchable(f)]
-        if has_pdq(query.fingerprints) and not has_pdq(usable):
+        usable = rules.searchable(query.fingerprints, self._matching.min_pdq_quality)
+        is_plain = query.limitation is UndeterminedReason.LOW_INFORMATION
+        if is_plain or (has_pdq(query.fingerprints) and not has_pdq(usable)):
             return [f for f in usable if f.algorithm.is_digest]
         if query.media_type is MediaType.VIDEO:
             return _timed(usable)
         return usable
-
-    def _is_searchable(self, fingerprint: Fingerprint) -> bool:
-        return rules.is_searchable(fingerprint, self._matching.min_pdq_quality)
 
     def _search(
         self, queries: Sequence[Query], usable: Sequence[Sequence[Fingerprint]]
