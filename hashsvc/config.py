@@ -7,9 +7,9 @@ errors.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -128,15 +128,35 @@ class Decoding(_Section):
     """Seconds that each second of video decoded so far adds to both of these."""
 
 
+class ListMatching(_Section):
+    """What is different for some lists."""
+
+    name: str = Field(pattern="^[a-z0-9-]+/([a-z0-9-]+|[*])$")
+    """A list, such as `acme/known`, or all of a partner's: `acme/*`."""
+    pdq_radius: int | None = Field(default=None, ge=0, le=96)
+    """As for all lists, like those below. One that is not given is that of all lists."""
+    hash64_radius: int | None = Field(default=None, ge=0, le=16)
+    min_pdq_quality: int | None = Field(default=None, ge=0, le=100)
+    """No less than that of all lists, below which nothing is searched."""
+
+
 class Matching(_Section):
-    """How near is a match."""
+    """How near is a match.
+
+    What `hashsvc/calibration.py` says of an algorithm counts beside this: no setting makes a hash
+    match at a distance at which more than 1 in 100,000 comparisons of different pictures errs.
+    """
 
     pdq_radius: int = Field(default=31, ge=0, le=96)
-    """Bits of 256. 31 is PDQ's published recommendation; more finds more and errs more."""
+    """Bits of 256. 31 is PDQ's published recommendation; more finds more and errs more. Past 88
+    nothing matches."""
     min_pdq_quality: int = Field(default=50, ge=0, le=100)
     """PDQ values below are neither searched with nor for. 50 is PDQ's recommendation."""
     hash64_radius: int = Field(default=8, ge=0, le=16)
-    """Bits of 64, for pHash, dHash and wHash."""
+    """Bits of 64: for pHash up to 12, for dHash up to 5. wHash does not match at all, as different
+    pictures have the same too often."""
+    lists: tuple[ListMatching, ...] = ()
+    """What is different for some lists, as `[[matching.lists]]`; the first that fits counts."""
     video_frame_radius: int = Field(default=47, ge=0, le=96)
     """Bits up to which a frame of a video makes a known one be looked at. It proves nothing yet, so
     it may be wider than `pdq_radius`; past 47 searching is slow."""
@@ -156,6 +176,16 @@ class Matching(_Section):
     """A known picture matches a video when it is in this share of its seconds."""
     wait_for_revision_s: float = Field(default=5, ge=0)
     """How long a check waits for its `min_revision`, if its deadline is not sooner."""
+
+    @model_validator(mode="after")
+    def _check_qualities(self) -> Self:
+        for own in self.lists:
+            if own.min_pdq_quality is not None and own.min_pdq_quality < self.min_pdq_quality:
+                raise ValueError(
+                    f"lists: min_pdq_quality of {own.name} is {own.min_pdq_quality}, below that of "
+                    f"all lists, which is {self.min_pdq_quality}; lower that one, or leave it out"
+                )
+        return self
 
 
 class Tls(_Section):

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
+from hashsvc import calibration
 from hashsvc.errors import (
     InvalidRequest,
     LimitExceeded,
@@ -434,7 +435,10 @@ def carries_enough(
         return True
     # A plain picture's 64-bit hash has almost all bits alike.
     ones = int.from_bytes(value).bit_count()
-    return MIN_MINORITY_BITS <= ones <= algorithm.bits - MIN_MINORITY_BITS
+    return (
+        calibration.can_match(algorithm)
+        and MIN_MINORITY_BITS <= ones <= algorithm.bits - MIN_MINORITY_BITS
+    )
 
 
 def _fingerprints(fingerprints: Sequence[Fingerprint], name: str) -> Iterator[Violation]:

@@ -6,13 +6,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from hashsvc.config import Limits, Matching, Policy
-from hashsvc.lists import rules
 from hashsvc.lists.distrusted import Distrusted
 from hashsvc.matching import alignment
 from hashsvc.matching import policy as policies
 from hashsvc.matching.alignment import Known, Rules
 from hashsvc.matching.openings import shared_openings
 from hashsvc.matching.query import Hit, HitsByEntry, Query, has_pdq
+from hashsvc.matching.thresholds import Thresholds
 from hashsvc.matching.watch import MOST_HITS, Candidate, Watch
 from hashsvc.model import (
     Algorithm,
@@ -54,6 +54,7 @@ class Judge:
     ) -> None:
         self._store = store
         self._matching = matching
+        self._thresholds = Thresholds(matching)
         self._rules = Rules(
             evidence_s=matching.video_evidence_s,
             likeness=matching.video_likeness_percent / 100,
@@ -67,7 +68,7 @@ class Judge:
 
     def watch(self) -> Watch:
         """A video of which nothing was seen yet."""
-        return Watch(self._rules, self._matching.pdq_radius)
+        return Watch(self._rules)
 
     def picture(
         self, query: Query, usable: Sequence[Fingerprint], hits: HitsByEntry, revision: str
@@ -158,16 +159,24 @@ class Judge:
             yield known, self._match(query, known, counting) if counting else None
 
     def _speaking(self, known: KnownEntry, hits: Sequence[Hit], *, asked_pdq: bool) -> list[Hit]:
-        """Leave out hits of 64-bit hashes where PDQ was asked: they speak only where it cannot."""
+        """Leave out hits of 64-bit hashes where PDQ was asked: they speak only where it cannot.
+
+        And those of known PDQ values that are not good enough for the entry's list.
+        """
         fingerprints = known.entry.fingerprints
+        threshold = self._thresholds.of(known.entry.list_name)
         is_searchable = any(
-            f.algorithm is Algorithm.PDQ
-            and rules.carries_enough(f.algorithm, b"", f.quality, self._matching.min_pdq_quality)
+            f.algorithm is Algorithm.PDQ and threshold.is_good(f.algorithm, f.quality)
             for f in fingerprints
         )
+        good = [
+            hit
+            for hit in hits
+            if threshold.is_good(hit.fingerprint.algorithm, fingerprints[hit.ordinal].quality)
+        ]
         if has_pdq(fingerprints) and (asked_pdq or not is_searchable):
-            return [hit for hit in hits if hit.fingerprint.algorithm.bits != 64]
-        return list(hits)
+            return [hit for hit in good if hit.fingerprint.algorithm.bits != 64]
+        return good
 
     def _videos(
         self, query: Query, watch: Watch, *, is_last: bool
@@ -184,12 +193,13 @@ class Judge:
                 continue
             candidate.entry = known
             if candidate.known is None and known.entry.media_type is MediaType.VIDEO:
-                candidate.known = self._known(entry_id)
+                candidate.known = self._known(entry_id, known.entry.list_name)
             watch.align(candidate, is_last=is_last)
             yield known, self._video_match(query, watch, known, candidate), candidate
 
-    def _known(self, entry_id: int) -> Known:
-        times_ms, codes = self._store.known_frames(entry_id, self._matching.min_pdq_quality)
+    def _known(self, entry_id: int, list_name: str) -> Known:
+        least = self._thresholds.of(list_name).min_pdq_quality
+        times_ms, codes = self._store.known_frames(entry_id, least)
         return Known(times_ms / 1000, codes)
 
     def _video_match(
@@ -202,19 +212,14 @@ class Judge:
                 return None
             coverage = _coverage(watch, candidate.known, candidate.segments)
             # Of the very file the frames that are near are evidence too, whatever their order.
-            near = [hit for hit in hits if self._is_near(hit)] if digests else []
+            near = [hit for hit in hits if hit.speaks] if digests else []
             return self._match(query, known, near, candidate.segments, coverage)
         # A known picture is not a clip: it must fill the upload, not flash by in it.
         share = 100 * len(candidate.seconds) / max(len(watch.seconds), 1)
         if watch.seconds and share < self._matching.video_share_percent:
             hits = digests
-        hits = [hit for hit in hits if self._is_near(hit)]
+        hits = [hit for hit in hits if hit.speaks]
         return self._match(query, known, hits) if hits else None
-
-    def _is_near(self, hit: Hit) -> bool:
-        return hit.fingerprint.algorithm is not Algorithm.PDQ or (
-            hit.distance <= self._matching.pdq_radius
-        )
 
     def _match(
         self,

@@ -11,6 +11,7 @@ from hashsvc.lists.distrusted import Distrusted
 from hashsvc.lists.indexer import Indexer, Place
 from hashsvc.matching.judging import Judge
 from hashsvc.matching.query import Hit, Query, Searched, has_pdq
+from hashsvc.matching.thresholds import Thresholds
 from hashsvc.media.scan import Span
 from hashsvc.model import (
     Algorithm,
@@ -46,6 +47,7 @@ class Matcher:
     ) -> None:
         self._indexer = indexer
         self._matching = matching
+        self._thresholds = Thresholds(matching)
         self._revisions = Revisions(store.node_id)
         self.judge_ = Judge(
             store, matching=matching, policy=policy, limits=limits, distrusted=distrusted, now=now
@@ -122,16 +124,22 @@ class Matcher:
             ):
                 i, fingerprint = askers[asker]
                 place, may_match = Place.of(key), queries[i].may_match
-                if may_match is None or may_match(self._indexer.list_name(place.list_id)):
-                    found[i][place.entry_id].append(Hit(fingerprint, place.ordinal, distance))
+                list_name = self._indexer.list_name(place.list_id)
+                threshold = self._thresholds.of(list_name)
+                if not threshold.is_good(algorithm, fingerprint.quality):
+                    continue
+                speaks = distance <= threshold.radius(algorithm)
+                is_near = speaks or queries[i].media_type is MediaType.VIDEO
+                if is_near and (may_match is None or may_match(list_name)):
+                    hit = Hit(fingerprint, place.ordinal, distance, speaks)
+                    found[i][place.entry_id].append(hit)
         return found
 
     def _radius(self, algorithm: Algorithm, media_type: MediaType) -> int:
-        if algorithm is not Algorithm.PDQ:
-            return self._matching.hash64_radius
-        if media_type is MediaType.VIDEO:
-            return max(self._matching.video_frame_radius, self._matching.pdq_radius)
-        return self._matching.pdq_radius
+        widest = self._thresholds.widest(algorithm)
+        if algorithm is Algorithm.PDQ and media_type is MediaType.VIDEO:
+            return max(self._matching.video_frame_radius, widest)
+        return widest
 
 
 @dataclass(frozen=True, slots=True)

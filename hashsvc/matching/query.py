@@ -29,11 +29,16 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A fingerprint of an upload near one of an entry, which is at `ordinal` there."""
+    """A fingerprint of an upload near one of an entry, which is at `ordinal` there.
+
+    It `speaks` for itself within the radius of the entry's list; frames of a video that are farther
+    are worth a look at what is before and after them.
+    """
 
     fingerprint: Fingerprint
     ordinal: int
     distance: int
+    speaks: bool = True
 
     @property
     def rank(self) -> tuple[bool, int, int]:
