@@ -18,7 +18,7 @@ What hashsvc makes of these figures is in hashsvc/matching/calibration.py.
 
 import argparse
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from io import BytesIO
@@ -172,7 +172,7 @@ class Shelf:
         for one in upload:
             key = _key(one)
             distances = self.distances(one)
-            piles[key].different.append(np.delete(distances, number))
+            piles[key].different.append(np.delete(distances, [number, *_beside(number, distances)]))
             if edit in _MADE_FOR.get(key[1], _GENTLE):
                 nearest[key] = min(nearest.get(key, 256), int(distances[number]))
         for key, distance in nearest.items():
@@ -205,9 +205,14 @@ def _one_each(pictures: Sequence[Picture]) -> list[Picture]:
 def _upload(edit: Edit, pictures: Sequence[Picture], number: int, seed: int) -> list[Fingerprint]:
     """What checks make of an edited picture; `number` is its place among the pictures."""
     picture = pictures[number]
-    others = [_image(pictures[(number + n) % len(pictures)]) for n in range(1, _OTHERS + 1)]
+    others = [_image(pictures[other]) for other in _beside(number, pictures)]
     material = Material(_saved(picture), _image(picture), others, others[0])
     return _hashed(edit.make(material, seed, picture.name), _ASKED)
+
+
+def _beside(number: int, all_of_them: Sized) -> list[int]:
+    """The places of pictures that edits may show beside one: to find them there is no error."""
+    return [(number + n) % len(all_of_them) for n in range(1, _OTHERS + 1)]
 
 
 def _hashed(data: bytes, recipe: Recipe) -> list[Fingerprint]:

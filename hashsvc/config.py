@@ -20,7 +20,7 @@ from pydantic_settings import (
 from hashsvc.addresses import is_address, is_loopback
 from hashsvc.errors import ConfigError
 from hashsvc.media import Limits as MediaLimits
-from hashsvc.model import Action, Basis, Severity
+from hashsvc.model import Action, Basis, Confidence, Severity
 
 
 class _Section(BaseModel):
@@ -153,7 +153,7 @@ class Matching(_Section):
     min_pdq_quality: int = Field(default=50, ge=0, le=100)
     """PDQ values below are neither searched with nor for. 50 is PDQ's recommendation."""
     hash64_radius: int = Field(default=8, ge=0, le=16)
-    """Bits of 64: for pHash up to 12, for dHash up to 5. wHash does not match at all, as different
+    """Bits of 64: for pHash up to 11, for dHash up to 5. wHash does not match at all, as different
     pictures have the same too often."""
     lists: tuple[ListMatching, ...] = ()
     """What is different for some lists, as `[[matching.lists]]`; the first that fits counts."""
@@ -217,6 +217,9 @@ class PolicyRule(_Section):
     """At least this severity."""
     exact: bool | None = None
     """True: only the very same file; false: only near matches."""
+    min_confidence: Confidence = Confidence.WEAK
+    """At least this sure: `exact`, `near_certain`, `likely` or `weak`, which is all matches;
+    `hashsvc/calibration.py` says what each was measured to mean."""
     disputed: bool | None = None
     """True: only entries that at least one partner disputes or holds out of scope; false: only
     those of which nobody does. Confirmations weigh nothing against it. So a rule with it and the

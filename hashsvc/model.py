@@ -569,7 +569,7 @@ class Segment:
 
 
 class Confidence(StrEnum):
-    """How near a match is, in four classes."""
+    """How sure a match is, in four classes, the surest first; `calibration` says how sure."""
 
     EXACT = "exact"
     NEAR_CERTAIN = "near_certain"
@@ -585,7 +585,8 @@ class Match:
     first; a caller who may not see it has neither that nor coverage, of the segments only where
     they are in the upload, and the contributor only where `names_contributor`: the list's owner
     agrees. `segments` are those of two videos, in the order of the upload. `canary_of` is as in an
-    entry. `opinions` counts those that the caller may know of.
+    entry. `opinions` counts those that the caller may know of. `confidence_basis` says in words
+    what the confidence is based on, and no more than its class does.
     """
 
     entry: str
@@ -601,6 +602,7 @@ class Match:
     names_contributor: bool = False
     canary_of: str = ""
     opinions: OpinionCounts = OpinionCounts()
+    confidence_basis: str = ""
 
     @property
     def list_name(self) -> str:

@@ -112,6 +112,7 @@ def _match_to_proto(match: Match) -> pb.Match:
         distance=match.distance,
         variant=match.variant,
         confidence=_CONFIDENCE.to_proto[match.confidence],
+        confidence_basis=match.confidence_basis,
         labels=description.labels,
         entities=description.entities,
         basis=BASIS.to_proto[description.basis] if description.basis else None,
@@ -152,6 +153,7 @@ def _match_from_proto(message: pb.Match) -> Match:
         algorithm=ALGORITHM.to_domain.get(message.algorithm, Algorithm.PDQ),
         variant=message.variant or ORIGINAL,
         confidence=_CONFIDENCE.to_domain.get(message.confidence, Confidence.WEAK),
+        confidence_basis=message.confidence_basis,
         evidence=tuple(
             _evidence_from_proto(evidence)
             for evidence in message.evidence

@@ -7,16 +7,16 @@ from datetime import UTC, datetime
 
 from hashsvc.config import Limits, Matching, Policy
 from hashsvc.lists.distrusted import Distrusted
-from hashsvc.matching import alignment
+from hashsvc.matching import alignment, confidence
 from hashsvc.matching import policy as policies
 from hashsvc.matching.alignment import Known, Rules
+from hashsvc.matching.confidence import Sureness
 from hashsvc.matching.openings import shared_openings
 from hashsvc.matching.query import Hit, HitsByEntry, Query, has_pdq
 from hashsvc.matching.thresholds import Thresholds
 from hashsvc.matching.watch import MOST_HITS, Candidate, Watch
 from hashsvc.model import (
     Algorithm,
-    Confidence,
     Coverage,
     Evidence,
     Fingerprint,
@@ -233,6 +233,7 @@ class Judge:
         best = sorted(hits, key=lambda hit: hit.rank)
         evidence = [_evidence(hit, entry.fingerprints) for hit in best]
         evidence += _pairs(segments)
+        sureness = self._sureness(best, segments)
         return Match(
             entry=entry.name,
             media_type=entry.media_type,
@@ -240,7 +241,8 @@ class Judge:
             contributor=entry.contributor,
             algorithm=evidence[0].algorithm,
             variant=evidence[0].variant,
-            confidence=self._confidence(best, segments),
+            confidence=sureness.confidence,
+            confidence_basis=sureness.basis,
             evidence=tuple(evidence[:MOST_HITS]),
             coverage=coverage,
             segments=tuple(_told(segment) for segment in segments),
@@ -249,21 +251,12 @@ class Judge:
             opinions=OpinionCounts.told(known.opinions, query.may_count),
         )
 
-    def _confidence(self, hits: Sequence[Hit], segments: Sequence[alignment.Segment]) -> Confidence:
-        """A class by thirds of the radius, or of what is needed, so that it tells little."""
-        if hits and hits[0].fingerprint.algorithm.is_digest:
-            return Confidence.EXACT
+    def _sureness(self, hits: Sequence[Hit], segments: Sequence[alignment.Segment]) -> Sureness:
+        """How sure a match is, by the best of its evidence."""
+        found = [confidence.of_hit(hit) for hit in hits]
         if segments:
-            seconds = sum(segment.evidence_s for segment in segments)
-            share = self._rules.evidence_s / max(seconds, 0.001)
-        else:
-            algorithm = hits[0].fingerprint.algorithm
-            is_pdq = algorithm is Algorithm.PDQ
-            radius = self._matching.pdq_radius if is_pdq else self._matching.hash64_radius
-            share = hits[0].distance / max(radius, 1)
-        if share <= 1 / 3:
-            return Confidence.NEAR_CERTAIN
-        return Confidence.LIKELY if share <= 2 / 3 else Confidence.WEAK
+            found.append(confidence.of_segments(segments, self._rules))
+        return min(found, key=lambda one: one.rank)
 
 
 def _undetermined(query: Query, usable: Sequence[Fingerprint]) -> UndeterminedReason | None:
