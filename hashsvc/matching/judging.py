@@ -330,8 +330,8 @@ def _evidence(hit: Hit, known: Sequence[Fingerprint]) -> Evidence:
 
 _SHARED_OPENING = "shares only an opening or an ending that several known videos have"
 _DETAILS: Mapping[UndeterminedReason, str] = {
-    UndeterminedReason.LOW_INFORMATION: "not enough information: too plain for a perceptual hash; "
-    "only digests were looked up",
+    UndeterminedReason.LOW_INFORMATION: "not enough information for a perceptual hash to tell "
+    "it from others; only digests were looked up",
     UndeterminedReason.UNREADABLE: "could not be decoded; only digests were looked up",
     UndeterminedReason.PARTLY_SEEN: "only a part could be decoded, and that part does not match",
     UndeterminedReason.INDEX_BEHIND: "the index has not reached the revision that was asked for",
