@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from benchmarks import (
+    calibration,
     contribute,
     digests,
     fairness,
@@ -58,6 +59,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "hashing": hashing,
     "video": video,
     "robustness": robustness,
+    "calibration": calibration,
 }
 
 

@@ -93,6 +93,26 @@ def recall_of_engines(rows: Sequence[Row], path: Path) -> Path:
     return path
 
 
+def curves_by_bits(rows: Sequence[Row], path: Path) -> Path:
+    """What is found (solid) and what errs by the fit (dashed) within a share of a hash's bits."""
+    names = list(dict.fromkeys((row["algorithm"], row["look"]) for row in rows))
+    with _axes("found, and found in error, by distance", path) as axes:
+        for number, (algorithm, look) in enumerate(names):
+            # Of several bands of quality, that of most uploads.
+            own = [row for row in rows if (row["algorithm"], row["look"]) == (algorithm, look)]
+            most = max(own, key=lambda row: row["uploads"])["quality"]
+            line = [row for row in own if row["quality"] == most]
+            bits = [row["bits"] / (256 if algorithm == "pdq" else 64) for row in line]
+            how = {"color": f"C{number}", "marker": _marker(number), "markersize": 3}
+            axes.plot(bits, [row["found"] for row in line], label=f"{algorithm}, {look}", **how)
+            errs = [row["fitted_per_million"] / 1e6 for row in line]
+            axes.plot(bits, errs, linestyle="--", **how)
+        axes.set(xlabel="distance (share of bits)", ylabel="share of comparisons", yscale="log")
+        axes.set_ylim(1e-16, 1.5)
+        _legend(axes)
+    return path
+
+
 @contextmanager
 def _axes(title: str, path: Path, inches: tuple[float, float] = _INCHES) -> Iterator[Any]:
     """The axes of a picture that is written at the end."""

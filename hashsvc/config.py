@@ -7,9 +7,9 @@ errors.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -20,7 +20,7 @@ from pydantic_settings import (
 from hashsvc.addresses import is_address, is_loopback
 from hashsvc.errors import ConfigError
 from hashsvc.media import Limits as MediaLimits
-from hashsvc.model import Action, Basis, Severity
+from hashsvc.model import Action, Basis, Confidence, LocalFeatures, Severity
 
 
 class _Section(BaseModel):
@@ -128,15 +128,42 @@ class Decoding(_Section):
     """Seconds that each second of video decoded so far adds to both of these."""
 
 
+class ListMatching(_Section):
+    """What is different for some lists."""
+
+    name: str = Field(pattern="^[a-z0-9-]+/([a-z0-9-]+|[*])$")
+    """A list, such as `acme/known`, or all of a partner's: `acme/*`."""
+    pdq_radius: int | None = Field(default=None, ge=0, le=96)
+    """As for all lists, like those below. One that is not given is that of all lists."""
+    hash64_radius: int | None = Field(default=None, ge=0, le=16)
+    min_pdq_quality: int | None = Field(default=None, ge=0, le=100)
+    """No less than that of all lists, below which nothing is searched."""
+
+
 class Matching(_Section):
-    """How near is a match."""
+    """How near is a match.
+
+    What `hashsvc/calibration.py` says of an algorithm counts beside this: no setting makes a hash
+    match at a distance at which more than 1 in 100,000 comparisons of different pictures errs.
+    """
 
     pdq_radius: int = Field(default=31, ge=0, le=96)
-    """Bits of 256. 31 is PDQ's published recommendation; more finds more and errs more."""
+    """Bits of 256. 31 is PDQ's published recommendation; more finds more and errs more. Past 88
+    nothing matches."""
     min_pdq_quality: int = Field(default=50, ge=0, le=100)
     """PDQ values below are neither searched with nor for. 50 is PDQ's recommendation."""
     hash64_radius: int = Field(default=8, ge=0, le=16)
-    """Bits of 64, for pHash, dHash and wHash."""
+    """Bits of 64: for pHash up to 11, for dHash up to 5. wHash does not match at all, as different
+    pictures have the same too often."""
+    lists: tuple[ListMatching, ...] = ()
+    """What is different for some lists, as `[[matching.lists]]`; the first that fits counts."""
+    local_features: LocalFeatures = LocalFeatures.AFTER
+    """When an upload's local features are looked up in lists that have such: `after` all else found
+    nothing, which saves their time where hashes do; `always`, which may find more entries; or
+    `never`."""
+    local_radius: int = Field(default=31, ge=0, le=47)
+    """Bits of 256 up to which local features of two pictures vote for one another. It proves
+    nothing yet: what is in the same place does."""
     video_frame_radius: int = Field(default=47, ge=0, le=96)
     """Bits up to which a frame of a video makes a known one be looked at. It proves nothing yet, so
     it may be wider than `pdq_radius`; past 47 searching is slow."""
@@ -156,6 +183,16 @@ class Matching(_Section):
     """A known picture matches a video when it is in this share of its seconds."""
     wait_for_revision_s: float = Field(default=5, ge=0)
     """How long a check waits for its `min_revision`, if its deadline is not sooner."""
+
+    @model_validator(mode="after")
+    def _check_qualities(self) -> Self:
+        for own in self.lists:
+            if own.min_pdq_quality is not None and own.min_pdq_quality < self.min_pdq_quality:
+                raise ValueError(
+                    f"lists: min_pdq_quality of {own.name} is {own.min_pdq_quality}, below that of "
+                    f"all lists, which is {self.min_pdq_quality}; lower that one, or leave it out"
+                )
+        return self
 
 
 class Tls(_Section):
@@ -187,6 +224,9 @@ class PolicyRule(_Section):
     """At least this severity."""
     exact: bool | None = None
     """True: only the very same file; false: only near matches."""
+    min_confidence: Confidence = Confidence.WEAK
+    """At least this sure: `exact`, `near_certain`, `likely` or `weak`, which is all matches;
+    `hashsvc/calibration.py` says what each was measured to mean."""
     disputed: bool | None = None
     """True: only entries that at least one partner disputes or holds out of scope; false: only
     those of which nobody does. Confirmations weigh nothing against it. So a rule with it and the

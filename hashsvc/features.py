@@ -109,16 +109,18 @@ def geometry(features: Features) -> NDArray[np.int64]:
     size = (halves - _SMALLEST).clip(0, _SIZES - 1)
     turn = np.rint(features.angles * (_TURNS / 2 / math.pi)).astype(np.int64) % _TURNS
     place = (features.places * _EIGHTHS).astype(np.int64).clip(0, _EIGHTHS - 1)
-    return size << 10 | turn << 6 | place[:, 0] << 3 | place[:, 1]
+    packed: NDArray[np.int64] = size << 10 | turn << 6 | place[:, 0] << 3 | place[:, 1]
+    return packed
 
 
 def roughly(geometry: NDArray[np.int64]) -> Roughly:
     """The inverse, as near as it can be."""
     place = np.stack([geometry >> 3 & _EIGHTHS - 1, geometry & _EIGHTHS - 1], axis=1)
+    turns = (geometry >> 6 & _TURNS - 1).astype(np.float64)
     return Roughly(
         places=(place + 0.5) / _EIGHTHS,
         sizes=np.exp2(((geometry >> 10 & _SIZES - 1) + _SMALLEST) / 2) / _SIZE_UNIT,
-        angles=(geometry >> 6 & _TURNS - 1) * (2 * math.pi / _TURNS),
+        angles=turns * (2 * math.pi / _TURNS),
     )
 
 

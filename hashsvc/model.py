@@ -56,6 +56,14 @@ class Decoding(StrEnum):
     FAST = "fast"
 
 
+class LocalFeatures(StrEnum):
+    """When the local features of uploads are looked up."""
+
+    NEVER = "never"
+    AFTER = "after"
+    ALWAYS = "always"
+
+
 ORIGINAL = "original"
 """The variant of media hashed as it is."""
 
@@ -515,8 +523,8 @@ class Action(StrEnum):
 class Evidence:
     """One fingerprint of the upload that lies within the radius of one known fingerprint.
 
-    `distance` is in bits, 0 for digests. The times are offsets into the upload and into the
-    known video. The known value itself is never part of it.
+    `distance` is in bits, 0 for digests, the mean for local features, of which `located` says more.
+    The times are offsets into the upload and into the known video. The known value itself is never part of it.
     """
 
     algorithm: Algorithm
@@ -524,6 +532,21 @@ class Evidence:
     variant: str = ORIGINAL
     upload_time_ms: int | None = None
     known_time_ms: int | None = None
+    located: "Located | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Where a known picture is in an upload, by its local features.
+
+    So many known `features` were found where they should be. `corners` are the known picture's in
+    the upload, x and y as shares of the upload's width and height, clockwise from the known upper
+    left; what is outside of 0 to 1 is cut off. `visible` is the share of it that is not.
+    """
+
+    features: int
+    corners: tuple[tuple[float, float], ...]
+    visible: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -576,7 +599,7 @@ class Segment:
 
 
 class Confidence(StrEnum):
-    """How near a match is, in four classes."""
+    """How sure a match is, in four classes, the surest first; `calibration` says how sure."""
 
     EXACT = "exact"
     NEAR_CERTAIN = "near_certain"
@@ -592,7 +615,8 @@ class Match:
     first; a caller who may not see it has neither that nor coverage, of the segments only where
     they are in the upload, and the contributor only where `names_contributor`: the list's owner
     agrees. `segments` are those of two videos, in the order of the upload. `canary_of` is as in an
-    entry. `opinions` counts those that the caller may know of.
+    entry. `opinions` counts those that the caller may know of. `confidence_basis` says in words
+    what the confidence is based on, and no more than its class does.
     """
 
     entry: str
@@ -608,6 +632,7 @@ class Match:
     names_contributor: bool = False
     canary_of: str = ""
     opinions: OpinionCounts = OpinionCounts()
+    confidence_basis: str = ""
 
     @property
     def list_name(self) -> str:

@@ -12,6 +12,7 @@ from hashsvc.model import (
     Description,
     Evidence,
     Fingerprint,
+    Located,
     Match,
     MediaType,
     Outcome,
@@ -112,6 +113,7 @@ def _match_to_proto(match: Match) -> pb.Match:
         distance=match.distance,
         variant=match.variant,
         confidence=_CONFIDENCE.to_proto[match.confidence],
+        confidence_basis=match.confidence_basis,
         labels=description.labels,
         entities=description.entities,
         basis=BASIS.to_proto[description.basis] if description.basis else None,
@@ -152,6 +154,7 @@ def _match_from_proto(message: pb.Match) -> Match:
         algorithm=ALGORITHM.to_domain.get(message.algorithm, Algorithm.PDQ),
         variant=message.variant or ORIGINAL,
         confidence=_CONFIDENCE.to_domain.get(message.confidence, Confidence.WEAK),
+        confidence_basis=message.confidence_basis,
         evidence=tuple(
             _evidence_from_proto(evidence)
             for evidence in message.evidence
@@ -209,6 +212,11 @@ def _evidence_to_proto(evidence: Evidence) -> pb.Evidence:
         message.upload_time_offset.CopyFrom(duration(evidence.upload_time_ms))
     if evidence.known_time_ms is not None:
         message.known_time_offset.CopyFrom(duration(evidence.known_time_ms))
+    if located := evidence.located:
+        message.located.features = located.features
+        message.located.visible_percent = 100 * located.visible
+        for x, y in located.corners:
+            message.located.corners.add(x=x, y=y)
     return message
 
 
@@ -220,4 +228,10 @@ def _evidence_from_proto(message: pb.Evidence) -> Evidence:
         variant=message.variant or ORIGINAL,
         upload_time_ms=milliseconds(upload) if message.HasField("upload_time_offset") else None,
         known_time_ms=milliseconds(known) if message.HasField("known_time_offset") else None,
+        located=_located_from_proto(message.located) if message.HasField("located") else None,
     )
+
+
+def _located_from_proto(message: pb.Located) -> Located:
+    corners = tuple((corner.x, corner.y) for corner in message.corners)
+    return Located(message.features, corners, message.visible_percent / 100)

@@ -149,10 +149,9 @@ def check_invariants(url: str, scratch: Path, *, min_pdq_quality: int = 50) -> N
             active = [entry for entry in entries[0] if entry.withdraw_time is None]
             assert len(active) == hash_list.active_entries
             for entry in active:
-                for fingerprint in entry.fingerprints:
-                    if rules.is_searchable(fingerprint, min_pdq_quality):
-                        expected += 1
-                        assert len(indexer.search(fingerprint.algorithm, [fingerprint.value], 0))
+                for fingerprint in rules.searchable(entry.fingerprints, min_pdq_quality):
+                    expected += 1
+                    assert len(indexer.search(fingerprint.algorithm, [fingerprint.value], 0))
         assert len(indexer) == expected
         assert indexer.position == store.log_size()
     finally:

@@ -199,6 +199,7 @@ def _match(match: Match) -> dict[str, Any]:
         "media_type": match.media_type,
         "algorithm": match.algorithm,
         "confidence": match.confidence,
+        "confidence_basis": match.confidence_basis,
         "distance": match.distance,
         "variant": match.variant,
         "labels": list(match.description.labels),

@@ -239,7 +239,7 @@ class _Contribution:
             return
         remark = "was there already" if added.already_present else "added"
         if not added.matchable:
-            remark += ", but too plain to match"
+            remark += ", but it says too little to match"
         self._shown.add_row(str(path), added.name, remark)
 
 

@@ -49,6 +49,10 @@ def hash_files(
     shrunk512: Annotated[
         bool, typer.Option("--shrunk512", help="Also give PDQ as Meta's C++ tool makes it.")
     ] = False,
+    plain: Annotated[
+        bool,
+        typer.Option("--plain", help="Also hash pictures too plain to be told from others."),
+    ] = False,
     as_vpdq: Vpdq = False,
     as_vpdq_json: VpdqJson = False,
     as_json: Json = False,
@@ -67,6 +71,7 @@ def hash_files(
             algorithms=tuple(dict.fromkeys(algorithm or FOR_LISTS.algorithms)),
             dihedral=dihedral,
             shrunk512=shrunk512,
+            plain=plain,
         )
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None

@@ -5,11 +5,15 @@ only the values are drawn at random, with about as many ones as real ones have. 
 such a value: two random PDQ values are within 31 bits of each other once in 10^37.
 """
 
+import math
 import random
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
+import numpy as np
+
+from hashsvc import features
 from hashsvc.model import Algorithm, Entry, EntryDraft, Fingerprint
 
 _BALANCED = frozenset({Algorithm.PDQ, Algorithm.PHASH})

@@ -20,7 +20,7 @@ _log = structlog.get_logger()
 Index = HammingIndex | DigestIndex
 
 # To be raised when other fingerprints than before are indexed, or by other keys.
-_RULES = 2
+_RULES = 3
 
 
 class IndexFiles:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hashsvc import features
-from hashsvc.lists import rules
+from hashsvc.lists import plainness, rules
 from hashsvc.lists.index_files import IndexFiles
 from hashsvc.model import Algorithm
 from hashsvc.store.store import IndexedRow, Store
@@ -55,6 +55,11 @@ class Place(NamedTuple):
             key >> _ENTRY_SHIFT,
             key & (1 << _ORDINAL_BITS) - 1,
         )
+
+    @staticmethod
+    def lists_of(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The ids of the lists of many keys, int64 (n,)."""
+        return keys >> _ORDINAL_BITS & (1 << _LIST_BITS) - 1
 
 
 class Indexer:
@@ -212,7 +217,11 @@ class Indexer:
             ]
             if new:
                 keys, values = zip(*new, strict=True)
-                self._indexes[algorithm].add(np.array(keys, np.int64), _codes(values, algorithm))
+                places, codes = np.array(keys, np.int64), _codes(values, algorithm)
+                if algorithm is Algorithm.PDQ:
+                    tells = ~plainness.are_plain(codes)
+                    places, codes = places[tells], codes[tells]
+                self._indexes[algorithm].add(places, codes)
 
     def _add_local(self, rows: Iterable[IndexedRow]) -> None:
         """Add the features of each row; those of one entry are together, in their order."""

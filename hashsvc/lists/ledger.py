@@ -506,7 +506,7 @@ class Ledger:
         rules.check_limit("max_batch_fingerprints", "fingerprints", count, most)
 
     def _is_matchable(self, draft: EntryDraft) -> bool:
-        return any(rules.is_searchable(f, self._min_pdq_quality) for f in draft.fingerprints)
+        return bool(rules.searchable(draft.fingerprints, self._min_pdq_quality))
 
     def _change(self, tx: WriteTransaction, list_name: str, change: Change) -> None:
         self._append(tx, rules.existing_list(tx.get_list(list_name), list_name), change)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from hashsvc import features
+from hashsvc import calibration, features
 from hashsvc.errors import (
     InvalidRequest,
     LimitExceeded,
@@ -414,24 +414,34 @@ def _is_text(text: str) -> bool:
     return not any(_text(text, "", MAX_TEXT))
 
 
-def is_searchable(fingerprint: Fingerprint, min_pdq_quality: int) -> bool:
-    """Tell whether a fingerprint carries enough to search with it or for it."""
-    return carries_enough(
-        fingerprint.algorithm, fingerprint.value, fingerprint.quality, min_pdq_quality
-    )
+def searchable(fingerprints: Sequence[Fingerprint], min_pdq_quality: int) -> list[Fingerprint]:
+    """Return those fingerprints that carry enough to search with them or for them."""
+    enough = [
+        f for f in fingerprints if carries_enough(f.algorithm, f.value, f.quality, min_pdq_quality)
+    ]
+    values = [f.value for f in enough if f.algorithm is Algorithm.PDQ]
+    if not values:
+        return enough
+    from hashsvc.lists import plainness  # brings numpy, which the command line does not need
+
+    plain = iter(plainness.plain_values(values))
+    return [f for f in enough if f.algorithm is not Algorithm.PDQ or not next(plain)]
 
 
 def carries_enough(
     algorithm: Algorithm, value: bytes, quality: int | None, min_pdq_quality: int
 ) -> bool:
-    """Tell the same of a fingerprint in pieces."""
+    """Tell whether a fingerprint carries enough, but for PDQ values that `plainness` finds out."""
     if algorithm is Algorithm.PDQ:
         return quality is None or quality >= min_pdq_quality
     if algorithm.is_digest or algorithm.is_local:
         return True
     # A plain picture's 64-bit hash has almost all bits alike.
     ones = int.from_bytes(value).bit_count()
-    return MIN_MINORITY_BITS <= ones <= algorithm.bits - MIN_MINORITY_BITS
+    return (
+        calibration.can_match(algorithm)
+        and MIN_MINORITY_BITS <= ones <= algorithm.bits - MIN_MINORITY_BITS
+    )
 
 
 def _fingerprints(

@@ -2,26 +2,30 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from hashsvc import features
 from hashsvc.config import Limits, Matching, Policy
-from hashsvc.lists import rules
+from hashsvc.features import Features
 from hashsvc.lists.distrusted import Distrusted
-from hashsvc.matching import alignment
+from hashsvc.matching import alignment, confidence
 from hashsvc.matching import policy as policies
 from hashsvc.matching.alignment import Known, Rules
+from hashsvc.matching.confidence import Sureness
+from hashsvc.matching.located import Agreement, locate
 from hashsvc.matching.openings import shared_openings
 from hashsvc.matching.query import Hit, HitsByEntry, Query, has_pdq
+from hashsvc.matching.thresholds import Thresholds
 from hashsvc.matching.watch import MOST_HITS, Candidate, Watch
 from hashsvc.model import (
     Algorithm,
-    Confidence,
     Coverage,
     Evidence,
     Fingerprint,
     KnownEntry,
     ListKind,
+    Located,
     Match,
     MediaType,
     OpinionCounts,
@@ -39,6 +43,15 @@ Judged = Iterator[tuple[KnownEntry, Match | None]]
 """Entries that are near, best first, each with its match if there is enough for one."""
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A known picture that is in an upload, both by the fingerprints of their local features."""
+
+    agreement: Agreement
+    upload: Fingerprint
+    known: Fingerprint
+
+
 class Judge:
     """Makes verdicts. Safe to call from many threads."""
 
@@ -54,6 +67,7 @@ class Judge:
     ) -> None:
         self._store = store
         self._matching = matching
+        self._thresholds = Thresholds(matching)
         self._rules = Rules(
             evidence_s=matching.video_evidence_s,
             likeness=matching.video_likeness_percent / 100,
@@ -67,7 +81,7 @@ class Judge:
 
     def watch(self) -> Watch:
         """A video of which nothing was seen yet."""
-        return Watch(self._rules, self._matching.pdq_radius)
+        return Watch(self._rules)
 
     def picture(
         self, query: Query, usable: Sequence[Fingerprint], hits: HitsByEntry, revision: str
@@ -153,20 +167,55 @@ class Judge:
     def _pictures(self, query: Query, usable: Sequence[Fingerprint], hits: HitsByEntry) -> Judged:
         asked_pdq = has_pdq(usable)
         ranked = sorted(hits, key=lambda entry_id: min(hit.rank for hit in hits[entry_id]))
+        read: dict[bytes, Features] = {}
         for entry_id, known in self._entries(ranked):
-            counting = self._speaking(known, hits[entry_id], asked_pdq=asked_pdq)
-            yield known, self._match(query, known, counting) if counting else None
+            whole = [hit for hit in hits[entry_id] if not hit.fingerprint.algorithm.is_local]
+            local = [hit for hit in hits[entry_id] if hit.fingerprint.algorithm.is_local]
+            counting = self._speaking(known, whole, asked_pdq=asked_pdq) if whole else []
+            found = self._found(entry_id, local, read) if local else None
+            is_match = bool(counting) or found is not None
+            yield known, self._match(query, known, counting, found=found) if is_match else None
+
+    def _found(
+        self, entry_id: int, hits: Sequence[Hit], read: dict[bytes, Features]
+    ) -> Found | None:
+        """The best of the known pictures that local features speak for, where it is evidence.
+
+        `read` are the upload's features by their fingerprint's value.
+        """
+        known = self._store.known_features(entry_id)
+        best: Found | None = None
+        for hit in hits:
+            value = hit.fingerprint.value
+            if value not in read:
+                read[value] = features.unpack(value)
+            one = known[hit.ordinal]
+            agreed = locate(features.unpack(one.value), read[value], self._matching.local_radius)
+            if agreed is None or not agreed.is_evidence:
+                continue
+            if best is None or agreed.count > best.agreement.count:
+                best = Found(agreed, hit.fingerprint, one)
+        return best
 
     def _speaking(self, known: KnownEntry, hits: Sequence[Hit], *, asked_pdq: bool) -> list[Hit]:
-        """Leave out hits of 64-bit hashes where PDQ was asked: they speak only where it cannot."""
+        """Leave out hits of 64-bit hashes where PDQ was asked: they speak only where it cannot.
+
+        And those of known PDQ values that are not good enough for the entry's list.
+        """
         fingerprints = known.entry.fingerprints
+        threshold = self._thresholds.of(known.entry.list_name)
         is_searchable = any(
-            f.algorithm is Algorithm.PDQ and rules.is_searchable(f, self._matching.min_pdq_quality)
+            f.algorithm is Algorithm.PDQ and threshold.is_good(f.algorithm, f.quality)
             for f in fingerprints
         )
+        good = [
+            hit
+            for hit in hits
+            if threshold.is_good(hit.fingerprint.algorithm, fingerprints[hit.ordinal].quality)
+        ]
         if has_pdq(fingerprints) and (asked_pdq or not is_searchable):
-            return [hit for hit in hits if hit.fingerprint.algorithm.bits != 64]
-        return list(hits)
+            return [hit for hit in good if hit.fingerprint.algorithm.bits != 64]
+        return good
 
     def _videos(
         self, query: Query, watch: Watch, *, is_last: bool
@@ -183,12 +232,13 @@ class Judge:
                 continue
             candidate.entry = known
             if candidate.known is None and known.entry.media_type is MediaType.VIDEO:
-                candidate.known = self._known(entry_id)
+                candidate.known = self._known(entry_id, known.entry.list_name)
             watch.align(candidate, is_last=is_last)
             yield known, self._video_match(query, watch, known, candidate), candidate
 
-    def _known(self, entry_id: int) -> Known:
-        times_ms, codes = self._store.known_frames(entry_id, self._matching.min_pdq_quality)
+    def _known(self, entry_id: int, list_name: str) -> Known:
+        least = self._thresholds.of(list_name).min_pdq_quality
+        times_ms, codes = self._store.known_frames(entry_id, least)
         return Known(times_ms / 1000, codes)
 
     def _video_match(
@@ -201,19 +251,14 @@ class Judge:
                 return None
             coverage = _coverage(watch, candidate.known, candidate.segments)
             # Of the very file the frames that are near are evidence too, whatever their order.
-            near = [hit for hit in hits if self._is_near(hit)] if digests else []
+            near = [hit for hit in hits if hit.speaks] if digests else []
             return self._match(query, known, near, candidate.segments, coverage)
         # A known picture is not a clip: it must fill the upload, not flash by in it.
         share = 100 * len(candidate.seconds) / max(len(watch.seconds), 1)
         if watch.seconds and share < self._matching.video_share_percent:
             hits = digests
-        hits = [hit for hit in hits if self._is_near(hit)]
+        hits = [hit for hit in hits if hit.speaks]
         return self._match(query, known, hits) if hits else None
-
-    def _is_near(self, hit: Hit) -> bool:
-        return hit.fingerprint.algorithm is not Algorithm.PDQ or (
-            hit.distance <= self._matching.pdq_radius
-        )
 
     def _match(
         self,
@@ -222,11 +267,15 @@ class Judge:
         hits: Sequence[Hit],
         segments: Sequence[alignment.Segment] = (),
         coverage: Coverage | None = None,
+        found: Found | None = None,
     ) -> Match:
         entry = known.entry
         best = sorted(hits, key=lambda hit: hit.rank)
         evidence = [_evidence(hit, entry.fingerprints) for hit in best]
         evidence += _pairs(segments)
+        if found is not None:
+            evidence.append(_located(found))
+        sureness = self._sureness(best, segments, found)
         return Match(
             entry=entry.name,
             media_type=entry.media_type,
@@ -234,7 +283,8 @@ class Judge:
             contributor=entry.contributor,
             algorithm=evidence[0].algorithm,
             variant=evidence[0].variant,
-            confidence=self._confidence(best, segments),
+            confidence=sureness.confidence,
+            confidence_basis=sureness.basis,
             evidence=tuple(evidence[:MOST_HITS]),
             coverage=coverage,
             segments=tuple(_told(segment) for segment in segments),
@@ -243,21 +293,19 @@ class Judge:
             opinions=OpinionCounts.told(known.opinions, query.may_count),
         )
 
-    def _confidence(self, hits: Sequence[Hit], segments: Sequence[alignment.Segment]) -> Confidence:
-        """A class by thirds of the radius, or of what is needed, so that it tells little."""
-        if hits and hits[0].fingerprint.algorithm.is_digest:
-            return Confidence.EXACT
+    def _sureness(
+        self,
+        hits: Sequence[Hit],
+        segments: Sequence[alignment.Segment],
+        found: Found | None,
+    ) -> Sureness:
+        """How sure a match is, by the best of its evidence."""
+        sure = [confidence.of_hit(hit) for hit in hits]
         if segments:
-            seconds = sum(segment.evidence_s for segment in segments)
-            share = self._rules.evidence_s / max(seconds, 0.001)
-        else:
-            algorithm = hits[0].fingerprint.algorithm
-            is_pdq = algorithm is Algorithm.PDQ
-            radius = self._matching.pdq_radius if is_pdq else self._matching.hash64_radius
-            share = hits[0].distance / max(radius, 1)
-        if share <= 1 / 3:
-            return Confidence.NEAR_CERTAIN
-        return Confidence.LIKELY if share <= 2 / 3 else Confidence.WEAK
+            sure.append(confidence.of_segments(segments, self._rules))
+        if found is not None:
+            sure.append(confidence.of_agreement(found.agreement))
+        return min(sure, key=lambda one: one.rank)
 
 
 def _undetermined(query: Query, usable: Sequence[Fingerprint]) -> UndeterminedReason | None:
@@ -265,9 +313,14 @@ def _undetermined(query: Query, usable: Sequence[Fingerprint]) -> UndeterminedRe
         return UndeterminedReason.INDEX_BEHIND
     if query.limitation is not None:
         return query.limitation
-    asked_for = any(not f.algorithm.is_digest for f in query.fingerprints)
-    looked_up = any(not f.algorithm.is_digest for f in usable)
+    asked_for = any(_is_of_whole(f) for f in query.fingerprints)
+    looked_up = any(_is_of_whole(f) for f in usable)
     return UndeterminedReason.LOW_INFORMATION if asked_for and not looked_up else None
+
+
+def _is_of_whole(fingerprint: Fingerprint) -> bool:
+    algorithm = fingerprint.algorithm
+    return not algorithm.is_digest and not algorithm.is_local
 
 
 def _match_rank(match: Match) -> tuple[bool, float, float]:
@@ -329,10 +382,22 @@ def _evidence(hit: Hit, known: Sequence[Fingerprint]) -> Evidence:
     )
 
 
+def _located(found: Found) -> Evidence:
+    agreement = found.agreement
+    return Evidence(
+        algorithm=found.upload.algorithm,
+        distance=round(agreement.mean_bits),
+        variant=found.upload.variant,
+        upload_time_ms=found.upload.time_ms,
+        known_time_ms=found.known.time_ms,
+        located=Located(agreement.count, agreement.corners, agreement.visible),
+    )
+
+
 _SHARED_OPENING = "shares only an opening or an ending that several known videos have"
 _DETAILS: Mapping[UndeterminedReason, str] = {
-    UndeterminedReason.LOW_INFORMATION: "too plain for a perceptual hash; only digests were "
-    "looked up",
+    UndeterminedReason.LOW_INFORMATION: "not enough information for a perceptual hash to tell "
+    "it from others; only digests were looked up",
     UndeterminedReason.UNREADABLE: "could not be decoded; only digests were looked up",
     UndeterminedReason.PARTLY_SEEN: "only a part could be decoded, and that part does not match",
     UndeterminedReason.INDEX_BEHIND: "the index has not reached the revision that was asked for",

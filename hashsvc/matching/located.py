@@ -58,7 +58,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Located:
+class Agreement:
     """Where a known picture is in an upload.
 
     `count` known features were found, `mean_bits` apart on average, a share `agreeing` of those
@@ -77,6 +77,11 @@ class Located:
     corners: tuple[tuple[float, float], ...]
 
     @property
+    def rank(self) -> tuple[bool, float]:
+        """Sort key, best first."""
+        return not self.is_evidence, -self.count
+
+    @property
     def is_evidence(self) -> bool:
         """Whether that is enough to say that it is there."""
         return (
@@ -89,7 +94,7 @@ class Located:
         )
 
 
-def locate(known: Features, upload: Features, radius: int) -> Located | None:
+def locate(known: Features, upload: Features, radius: int) -> Agreement | None:
     """Look for a known picture in an upload; None where not even a guess can be made.
 
     `radius` is up to how many bits codes are near enough to guess from.
@@ -144,7 +149,7 @@ def _guess(
 
 def _refined(
     known: Features, upload: Features, apart: NDArray[np.uint16], affine: Floats | None
-) -> Located | None:
+) -> Agreement | None:
     rows = columns = np.empty(0, np.int64)
     expected = rows
     for number in range(_ROUNDS):
@@ -162,7 +167,7 @@ def _refined(
     if len(rows) < _SEEDS or affine is None or not _is_plausible(affine):
         return None
     visible, spread = _extent(known, upload, affine, known.places[rows])
-    return Located(
+    return Agreement(
         count=len(rows),
         mean_bits=float(apart[rows, columns].mean()),
         agreeing=len(rows) / max(len(expected), 1),
@@ -220,7 +225,7 @@ def _affine(here: Floats, there: Floats) -> Floats | None:
         return None
     full = np.column_stack([here, np.ones(len(here))])
     solved, _, rank, _ = np.linalg.lstsq(full, there, rcond=1e-6)
-    return solved if rank == 3 else None
+    return np.asarray(solved, np.float64) if rank == 3 else None
 
 
 def _is_plausible(affine: Floats) -> bool:

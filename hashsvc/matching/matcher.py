@@ -5,22 +5,30 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+import numpy as np
+
+from hashsvc import features
 from hashsvc.config import Limits, Matching, Policy
 from hashsvc.lists import rules
 from hashsvc.lists.distrusted import Distrusted
 from hashsvc.lists.indexer import Indexer, Place
+from hashsvc.features import Features
 from hashsvc.matching.judging import Judge
 from hashsvc.matching.query import Hit, Query, Searched, has_pdq
+from hashsvc.matching.thresholds import Thresholds
+from hashsvc.matching.voting import voted
 from hashsvc.media.scan import Span
 from hashsvc.model import (
     Algorithm,
     Fingerprint,
+    LocalFeatures,
     MediaType,
     UndeterminedReason,
     Verdict,
 )
 from hashsvc.store.store import Store
 from hashsvc.tokens import Revisions
+from hashsvc_index import Hits
 
 # About 0.1 ms, which is what the way to another thread and back costs: so many comparisons, or one
 # fingerprint looked up by the tables that longer lists have.
@@ -46,6 +54,7 @@ class Matcher:
     ) -> None:
         self._indexer = indexer
         self._matching = matching
+        self._thresholds = Thresholds(matching)
         self._revisions = Revisions(store.node_id)
         self.judge_ = Judge(
             store, matching=matching, policy=policy, limits=limits, distrusted=distrusted, now=now
@@ -59,7 +68,9 @@ class Matcher:
         """Look uploads up in the index, with one search per algorithm for all of them."""
         revision = self._revisions.token(self._indexer.position)
         usable = [self._usable(query) for query in queries]
-        return Searched(queries, usable, self._search(queries, usable), revision)
+        hits = self._search(queries, usable)
+        self._search_local(queries, usable, hits)
+        return Searched(queries, usable, hits, revision)
 
     def judge(self, searched: Searched) -> list[Verdict]:
         """Return the verdicts; reads the store for the uploads that something is near."""
@@ -72,9 +83,10 @@ class Matcher:
     def is_quick(self, queries: Sequence[Query]) -> bool:
         """Tell whether a search takes less time than handing it to another thread."""
         perceptual = sum(
-            not fingerprint.algorithm.is_digest
+            features.count(fingerprint.value) if fingerprint.algorithm.is_local else 1
             for query in queries
             for fingerprint in query.fingerprints
+            if not fingerprint.algorithm.is_digest
         )
         if perceptual * _TABLE_COMPARISONS <= _QUICK_COMPARISONS:
             return True
@@ -90,16 +102,14 @@ class Matcher:
         return self.judge_.picture(query, usable, hits, searched.revision)
 
     def _usable(self, query: Query) -> list[Fingerprint]:
-        """Return what to search with: of a picture too plain for PDQ, only the digests."""
-        usable = [f for f in query.fingerprints if self._is_searchable(f)]
-        if has_pdq(query.fingerprints) and not has_pdq(usable):
-            return [f for f in usable if f.algorithm.is_digest]
+        """Return what to search with: of a picture too plain for PDQ, no hash of the whole."""
+        usable = rules.searchable(query.fingerprints, self._matching.min_pdq_quality)
+        is_plain = query.limitation is UndeterminedReason.LOW_INFORMATION
+        if is_plain or (has_pdq(query.fingerprints) and not has_pdq(usable)):
+            return [f for f in usable if f.algorithm.is_digest or f.algorithm.is_local]
         if query.media_type is MediaType.VIDEO:
             return _timed(usable)
         return usable
-
-    def _is_searchable(self, fingerprint: Fingerprint) -> bool:
-        return rules.is_searchable(fingerprint, self._matching.min_pdq_quality)
 
     def _search(
         self, queries: Sequence[Query], usable: Sequence[Sequence[Fingerprint]]
@@ -113,6 +123,8 @@ class Matcher:
         for i, fingerprints in enumerate(usable):
             for fingerprint in fingerprints:
                 algorithm = fingerprint.algorithm
+                if algorithm.is_local:
+                    continue
                 radius = self._radius(algorithm, queries[i].media_type)
                 asked[algorithm, radius].append((i, fingerprint))
         found: dict[int, dict[int, list[Hit]]] = defaultdict(lambda: defaultdict(list))
@@ -124,16 +136,76 @@ class Matcher:
             ):
                 i, fingerprint = askers[asker]
                 place, may_match = Place.of(key), queries[i].may_match
-                if may_match is None or may_match(self._indexer.list_name(place.list_id)):
-                    found[i][place.entry_id].append(Hit(fingerprint, place.ordinal, distance))
+                list_name = self._indexer.list_name(place.list_id)
+                threshold = self._thresholds.of(list_name)
+                if not threshold.is_good(algorithm, fingerprint.quality):
+                    continue
+                speaks = distance <= threshold.radius(algorithm)
+                is_near = speaks or queries[i].media_type is MediaType.VIDEO
+                if is_near and (may_match is None or may_match(list_name)):
+                    hit = Hit(fingerprint, place.ordinal, distance, speaks)
+                    found[i][place.entry_id].append(hit)
         return found
 
+    def _search_local(
+        self,
+        queries: Sequence[Query],
+        usable: Sequence[list[Fingerprint]],
+        found: dict[int, dict[int, list[Hit]]],
+    ) -> None:
+        """Add to `found` what local features speak for, where they are to be looked up.
+
+        Else they are taken out of what is `usable`.
+        """
+        asked: list[tuple[int, Fingerprint, Features]] = []
+        for i, fingerprints in enumerate(usable):
+            local = [f for f in fingerprints if f.algorithm.is_local]
+            if local and self._wants_local(queries[i], is_near=i in found):
+                asked += [(i, one, features.unpack(one.value)) for one in local]
+            elif local:
+                fingerprints[:] = [f for f in fingerprints if not f.algorithm.is_local]
+        if not asked or not self._indexer.count(Algorithm.ORB):
+            return
+        codes = np.concatenate([one.codes for _, _, one in asked])
+        hits = self._indexer.search_codes(Algorithm.ORB, codes, self._matching.local_radius)
+        ends = np.cumsum([len(one) for _, _, one in asked])
+        bounds = [0, *np.searchsorted(hits.query, ends).tolist()]
+        for number, (i, fingerprint, upload) in enumerate(asked):
+            part = slice(bounds[number], bounds[number + 1])
+            theirs = self._readable(
+                Hits(
+                    hits.query[part] - (ends[number] - len(upload)),
+                    hits.key[part],
+                    hits.distance[part],
+                ),
+                queries[i].may_match,
+            )
+            for one in voted(upload, theirs):
+                place = Place.of(one.picture << features.GEOMETRY_BITS)
+                hit = Hit(fingerprint, place.ordinal >> features.GEOMETRY_BITS, one.distance)
+                found.setdefault(i, {}).setdefault(place.entry_id, []).append(hit)
+
+    def _wants_local(self, query: Query, *, is_near: bool) -> bool:
+        when = self._matching.local_features
+        if query.media_type is MediaType.VIDEO or when is LocalFeatures.NEVER:
+            return False
+        return when is LocalFeatures.ALWAYS or not is_near
+
+    def _readable(self, hits: Hits, may_match: Callable[[str], bool] | None) -> Hits:
+        """Leave out hits in lists that a query does not look at."""
+        if may_match is None or not len(hits):
+            return hits
+        lists = Place.lists_of(hits.key)
+        ids = np.unique(lists)
+        allowed = [i for i in ids.tolist() if may_match(self._indexer.list_name(i))]
+        kept = np.isin(lists, allowed)
+        return Hits(hits.query[kept], hits.key[kept], hits.distance[kept])
+
     def _radius(self, algorithm: Algorithm, media_type: MediaType) -> int:
-        if algorithm is not Algorithm.PDQ:
-            return self._matching.hash64_radius
-        if media_type is MediaType.VIDEO:
-            return max(self._matching.video_frame_radius, self._matching.pdq_radius)
-        return self._matching.pdq_radius
+        widest = self._thresholds.widest(algorithm)
+        if algorithm is Algorithm.PDQ and media_type is MediaType.VIDEO:
+            return max(self._matching.video_frame_radius, widest)
+        return widest
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from hashsvc.config import Policy, PolicyRule
-from hashsvc.model import Action, Match, Outcome
+from hashsvc.model import Action, Confidence, Match, Outcome
 
 _GRAVITY = tuple(Action)
+_SURENESS = tuple(Confidence)
 _COVERED_SHARE = 0.8
 
 
@@ -57,5 +58,6 @@ def _applies(rule: PolicyRule, match: Match) -> bool:
         and (not rule.basis or description.basis in rule.basis)
         and description.severity >= rule.min_severity
         and rule.exact in (None, match.is_exact)
+        and _SURENESS.index(match.confidence) <= _SURENESS.index(rule.min_confidence)
         and rule.disputed in (None, match.opinions.disputing > 0)
     )

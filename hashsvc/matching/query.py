@@ -29,17 +29,25 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A fingerprint of an upload near one of an entry, which is at `ordinal` there."""
+    """A fingerprint of an upload near one of an entry, which is at `ordinal` there.
+
+    Of local features `ordinal` counts the entry's fingerprints of these alone, `distance` is that
+    of the nearest ones, and nothing is said until they are looked at (`located`).
+    It `speaks` for itself within the radius of the entry's list; frames of a video that are farther
+    are worth a look at what is before and after them.
+    """
 
     fingerprint: Fingerprint
     ordinal: int
     distance: int
+    speaks: bool = True
 
     @property
-    def rank(self) -> tuple[bool, int, int]:
-        """Sort key, best first: digests, then nearest, then by algorithm."""
+    def rank(self) -> tuple[bool, bool, int, int]:
+        """Sort key, best first: digests, hashes of the whole, then nearest, then by algorithm."""
         algorithm = self.fingerprint.algorithm
-        return not algorithm.is_digest, self.distance, _ALGORITHMS.index(algorithm)
+        number = _ALGORITHMS.index(algorithm)
+        return not algorithm.is_digest, algorithm.is_local, self.distance, number
 
 
 HitsByEntry = Mapping[int, Sequence[Hit]]

@@ -73,14 +73,12 @@ class Candidate:
 class Watch:
     """The frames of one upload, in any order, beside what they come near. For one thread at a time.
 
-    `radius` is up to where a frame speaks for itself. `seconds` are those of the upload with a
-    frame good enough to search with; `through_ms` is how far it is said to have been seen. `alike`
-    is what was found out about pairs of known videos.
+    `seconds` are those of the upload with a frame good enough to search with; `through_ms` is how
+    far it is said to have been seen. `alike` is what was found out about pairs of known videos.
     """
 
-    def __init__(self, rules: Rules, radius: int) -> None:
+    def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        self._radius = radius
         self._rows: dict[str, list[tuple[float, list[bytes]]]] = defaultdict(list)
         self._forgotten: Counter[str] = Counter()
         self._newest_ms = -1
@@ -171,7 +169,7 @@ class Watch:
                 candidate.ordinals.add(hit.ordinal)
                 candidate.latest_ms = max(candidate.latest_ms, time_ms)
                 candidate.forms.add(look_and_form(hit.fingerprint.variant)[1])
-                if hit.distance <= self._radius:
+                if hit.speaks:
                     candidate.seconds.add(time_ms // 1000)
                 self._new_seeds.setdefault(entry_id, []).append(time_ms)
 

@@ -22,13 +22,17 @@ def picture_hashes(
 
     The 64-bit hashes are those of `imagehash`. PDQ is given with its forms, and that of the
     picture shrunk to 512 x 512 for the original variant alone: the tool that shrinks sees no other.
+    Nothing is given of a plain look unless the recipe says so.
     """
+    spectrum = raster.spectrum()
+    if spectrum.is_plain and not recipe.plain:
+        return
     decoding = Decoding.FAST if raster.is_scaled else Decoding.EXACT
     forms = FORMS if recipe.dihedral else (ORIGINAL,)
     grey: Image.Image | None = None
     for algorithm in recipe.algorithms:
         if algorithm is Algorithm.PDQ:
-            yield from pdq_hashes(raster.spectrum(), forms, variant, decoding=decoding)
+            yield from pdq_hashes(spectrum, forms, variant, decoding=decoding)
             shrunk = raster.shrunk512() if recipe.shrunk512 and variant == ORIGINAL else None
             if shrunk is not None:
                 yield from pdq_hashes(shrunk, forms, SHRUNK512, decoding=decoding)

@@ -40,6 +40,9 @@ PLUGINS = {
 }
 """The only Pillow readers that are let near each format's bytes."""
 
+TOO_PLAIN = "not enough information: too plain for a perceptual hash, only digests stand for it"
+"""The detail of the limitation LOW_INFORMATION."""
+
 _BAND_ROWS = 256
 _DEEP_MODES = frozenset({"I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 
@@ -93,8 +96,8 @@ def fingerprint_picture(picture: Image.Image, form: Format, recipe: Recipe) -> M
 
     Gives what the recipe asks for, then the same of the variant SHOWN where it differs. A picture
     whose data end early is hashed as far as it goes, with UNREADABLE as its limitation, one of
-    several pages by its first, with PARTLY_SEEN. Raises MediaUnreadable when nothing can be
-    decoded.
+    several pages by its first, with PARTLY_SEEN. One of which no look is to be hashed, for all are
+    too plain, has LOW_INFORMATION. Raises MediaUnreadable when nothing can be decoded.
     """
     detail = _other_pages(picture, form)
     limitation = UndeterminedReason.PARTLY_SEEN if detail else None
@@ -108,6 +111,9 @@ def fingerprint_picture(picture: Image.Image, form: Format, recipe: Recipe) -> M
     shown = as_shown(picture)
     if shown is not None:
         fingerprints += picture_hashes(Raster(shown, across, down), recipe, SHOWN)
+    if recipe.algorithms and not fingerprints:
+        limitation = limitation or UndeterminedReason.LOW_INFORMATION
+        detail = "; ".join(filter(None, (detail, TOO_PLAIN)))
     return MediaFingerprints(
         media_type=MediaType.IMAGE,
         format=form.value,

@@ -54,6 +54,17 @@ _HOW = {
     "transpose": (False, False, True),
     "transverse": (True, True, True),
 }
+PLAIN_PATTERNS = 6
+"""So many patterns, each of rows times columns, make up all that a plain picture shows."""
+
+PLAIN_REST = 12.0
+"""How strong the next pattern of a plain picture may be, in levels of luma times its samples' root.
+
+A test card is made of two patterns, a page with a few lines of three, a logo or some words of five;
+compression adds the rest. Of 960 such pictures the seventh has 11 at most, of 187 out of 188
+photographs, drawings and screenshots 19 at least: the last one is a small bird in an empty sky.
+"""
+
 _CORNER = 16
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 # A picture read backwards has its cosines of odd frequency negated; the first frequency is 1.
@@ -92,6 +103,17 @@ class Spectrum:
 
     coefficients: NDArray[np.float64]
     quality: int
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether there is too little to see to tell the picture from others by its hash.
+
+        That is so for flat and shaded grounds, bars, grids, test cards, a logo or a few words on a
+        plain ground: their quality may be 100, but the transform has few independent patterns. They
+        are counted by its singular values.
+        """
+        strengths = np.linalg.svd(self.coefficients, compute_uv=False)
+        return bool(strengths[PLAIN_PATTERNS] < PLAIN_REST)
 
     def value(self) -> bytes:
         """The 32 bytes of the hash, most significant bit first."""

@@ -48,6 +48,9 @@ class Recipe:
     `dihedral`: also PDQ of the picture, or frame, mirrored and turned: the variants of
     `pdq.FORMS`, seven more values each.
 
+    `plain`: also the perceptual hashes of a look at a picture that is too plain to be told from
+    others by them (`pdq.Spectrum.is_plain`). Not for videos, which are known by many frames.
+
     `shrunk512`: also PDQ of a larger picture shrunk to 512 x 512, as Meta's C++ tool does first:
     the variant `shrunk512`. Not for videos, of which vPDQ hashes whole frames.
 
@@ -64,6 +67,7 @@ class Recipe:
     algorithms: tuple[Algorithm, ...] = (Algorithm.PDQ, Algorithm.PHASH)
     dihedral: bool = False
     shrunk512: bool = False
+    plain: bool = True
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.rate) and self.rate > 0):
@@ -85,6 +89,7 @@ class Recipe:
             "algorithms": [algorithm.value for algorithm in self.algorithms],
             "dihedral": self.dihedral,
             "shrunk512": self.shrunk512,
+            "plain": self.plain,
         }
 
     @classmethod
@@ -100,13 +105,20 @@ class Recipe:
             algorithms=tuple(Algorithm(name) for name in content["algorithms"]),
             dihedral=content["dihedral"],
             shrunk512=content["shrunk512"],
+            plain=content["plain"],
         )
 
 
-FOR_LISTS = Recipe(rate=8.0, distinct_bits=24, trimmed=True)
+FOR_LISTS = Recipe(rate=8.0, distinct_bits=24, trimmed=True, plain=False)
 """For media to contribute."""
 
 FOR_CHECKS = Recipe(
-    rate=4.0, key_frames=True, mirrored=True, trimmed=True, decoding=Decoding.FAST, shrunk512=True
+    rate=4.0,
+    key_frames=True,
+    mirrored=True,
+    trimmed=True,
+    decoding=Decoding.FAST,
+    shrunk512=True,
+    plain=False,
 )
 """For media to check."""

@@ -9,7 +9,7 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from hashsvc.model import Entry, HashList, Incident, KnownEntry, ListKind
+from hashsvc.model import Entry, Fingerprint, HashList, Incident, KnownEntry, ListKind
 from hashsvc.store import entries, opinions, schema
 from hashsvc.store.audit import AuditTables
 from hashsvc.store.distrusts import DistrustRows

@@ -64,18 +64,38 @@ CONFIDENCE_LIKELY: Confidence
 CONFIDENCE_WEAK: Confidence
 
 class Evidence(_message.Message):
-    __slots__ = ("algorithm", "distance", "variant", "upload_time_offset", "known_time_offset")
+    __slots__ = ("algorithm", "distance", "variant", "upload_time_offset", "known_time_offset", "located")
     ALGORITHM_FIELD_NUMBER: _ClassVar[int]
     DISTANCE_FIELD_NUMBER: _ClassVar[int]
     VARIANT_FIELD_NUMBER: _ClassVar[int]
     UPLOAD_TIME_OFFSET_FIELD_NUMBER: _ClassVar[int]
     KNOWN_TIME_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    LOCATED_FIELD_NUMBER: _ClassVar[int]
     algorithm: _types_pb2.Algorithm
     distance: int
     variant: str
     upload_time_offset: _duration_pb2.Duration
     known_time_offset: _duration_pb2.Duration
-    def __init__(self, algorithm: _Optional[_Union[_types_pb2.Algorithm, str]] = ..., distance: _Optional[int] = ..., variant: _Optional[str] = ..., upload_time_offset: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., known_time_offset: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    located: Located
+    def __init__(self, algorithm: _Optional[_Union[_types_pb2.Algorithm, str]] = ..., distance: _Optional[int] = ..., variant: _Optional[str] = ..., upload_time_offset: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., known_time_offset: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., located: _Optional[_Union[Located, _Mapping]] = ...) -> None: ...
+
+class Located(_message.Message):
+    __slots__ = ("features", "corners", "visible_percent")
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    CORNERS_FIELD_NUMBER: _ClassVar[int]
+    VISIBLE_PERCENT_FIELD_NUMBER: _ClassVar[int]
+    features: int
+    corners: _containers.RepeatedCompositeFieldContainer[Corner]
+    visible_percent: float
+    def __init__(self, features: _Optional[int] = ..., corners: _Optional[_Iterable[_Union[Corner, _Mapping]]] = ..., visible_percent: _Optional[float] = ...) -> None: ...
+
+class Corner(_message.Message):
+    __slots__ = ("x", "y")
+    X_FIELD_NUMBER: _ClassVar[int]
+    Y_FIELD_NUMBER: _ClassVar[int]
+    x: float
+    y: float
+    def __init__(self, x: _Optional[float] = ..., y: _Optional[float] = ...) -> None: ...
 
 class Coverage(_message.Message):
     __slots__ = ("upload_matched_seconds", "upload_total_seconds", "known_matched_seconds", "known_total_seconds", "upload_percent", "known_percent")
@@ -114,7 +134,7 @@ class Segment(_message.Message):
     def __init__(self, upload_start: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., upload_end: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., known_start: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., known_end: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., pace: _Optional[float] = ..., mean_distance: _Optional[float] = ..., likeness: _Optional[float] = ..., variant: _Optional[str] = ...) -> None: ...
 
 class Match(_message.Message):
-    __slots__ = ("entry", "list", "media_type", "algorithm", "distance", "variant", "labels", "entities", "basis", "severity", "incident", "contributor", "evidence", "coverage", "confidence", "opinions", "segments")
+    __slots__ = ("entry", "list", "media_type", "algorithm", "distance", "variant", "labels", "entities", "basis", "severity", "incident", "contributor", "evidence", "coverage", "confidence", "opinions", "segments", "confidence_basis")
     ENTRY_FIELD_NUMBER: _ClassVar[int]
     LIST_FIELD_NUMBER: _ClassVar[int]
     MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
@@ -132,6 +152,7 @@ class Match(_message.Message):
     CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
     OPINIONS_FIELD_NUMBER: _ClassVar[int]
     SEGMENTS_FIELD_NUMBER: _ClassVar[int]
+    CONFIDENCE_BASIS_FIELD_NUMBER: _ClassVar[int]
     entry: str
     list: str
     media_type: _types_pb2.MediaType
@@ -149,7 +170,8 @@ class Match(_message.Message):
     confidence: Confidence
     opinions: _types_pb2.OpinionCounts
     segments: _containers.RepeatedCompositeFieldContainer[Segment]
-    def __init__(self, entry: _Optional[str] = ..., list: _Optional[str] = ..., media_type: _Optional[_Union[_types_pb2.MediaType, str]] = ..., algorithm: _Optional[_Union[_types_pb2.Algorithm, str]] = ..., distance: _Optional[int] = ..., variant: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., entities: _Optional[_Iterable[str]] = ..., basis: _Optional[_Union[_types_pb2.Basis, str]] = ..., severity: _Optional[_Union[_types_pb2.Severity, str]] = ..., incident: _Optional[str] = ..., contributor: _Optional[str] = ..., evidence: _Optional[_Iterable[_Union[Evidence, _Mapping]]] = ..., coverage: _Optional[_Union[Coverage, _Mapping]] = ..., confidence: _Optional[_Union[Confidence, str]] = ..., opinions: _Optional[_Union[_types_pb2.OpinionCounts, _Mapping]] = ..., segments: _Optional[_Iterable[_Union[Segment, _Mapping]]] = ...) -> None: ...
+    confidence_basis: str
+    def __init__(self, entry: _Optional[str] = ..., list: _Optional[str] = ..., media_type: _Optional[_Union[_types_pb2.MediaType, str]] = ..., algorithm: _Optional[_Union[_types_pb2.Algorithm, str]] = ..., distance: _Optional[int] = ..., variant: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., entities: _Optional[_Iterable[str]] = ..., basis: _Optional[_Union[_types_pb2.Basis, str]] = ..., severity: _Optional[_Union[_types_pb2.Severity, str]] = ..., incident: _Optional[str] = ..., contributor: _Optional[str] = ..., evidence: _Optional[_Iterable[_Union[Evidence, _Mapping]]] = ..., coverage: _Optional[_Union[Coverage, _Mapping]] = ..., confidence: _Optional[_Union[Confidence, str]] = ..., opinions: _Optional[_Union[_types_pb2.OpinionCounts, _Mapping]] = ..., segments: _Optional[_Iterable[_Union[Segment, _Mapping]]] = ..., confidence_basis: _Optional[str] = ...) -> None: ...
 
 class Verdict(_message.Message):
     __slots__ = ("outcome", "undetermined_reason", "detail", "action", "matches", "total_matches", "exemptions", "searched", "revision", "check_time")

@@ -21,6 +21,7 @@ class Algorithm(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ALGORITHM_PHASH: _ClassVar[Algorithm]
     ALGORITHM_DHASH: _ClassVar[Algorithm]
     ALGORITHM_WHASH: _ClassVar[Algorithm]
+    ALGORITHM_ORB: _ClassVar[Algorithm]
 
 class Decoding(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -75,6 +76,7 @@ ALGORITHM_PDQ: Algorithm
 ALGORITHM_PHASH: Algorithm
 ALGORITHM_DHASH: Algorithm
 ALGORITHM_WHASH: Algorithm
+ALGORITHM_ORB: Algorithm
 DECODING_UNSPECIFIED: Decoding
 DECODING_EXACT: Decoding
 DECODING_FAST: Decoding

@@ -16,6 +16,7 @@ from hashsvc.media import Recipe, fingerprint_file
 from hashsvc.media.recipe import PERCEPTUAL
 from hashsvc.model import Algorithm, Basis, Description, EntryDraft
 from hashsvc_client import Client
+from tests import plain
 from tests.processes import MATCHED, hashsvc, objects, serving
 
 # Pictures of which the C++ tool's hash is far from that of the whole picture.
@@ -101,6 +102,17 @@ def test_hash_makes_what_is_asked_for(pictures: Path, tmp_path: Path) -> None:
     refused = hashsvc("hash", "--algorithm", "md5", tmp_path / "large.jpg")
     assert refused.returncode == 2
     assert "digests come anyway" in refused.stderr
+
+
+def test_plain_pictures_are_hashed_where_that_is_asked_for(tmp_path: Path) -> None:
+    """Else their digests are given, and it is said why."""
+    (tmp_path / "bars.jpg").write_bytes(plain.picture("bars", 1))
+    shown = hashsvc("hash", tmp_path / "bars.jpg").stdout
+    assert "pdq" not in shown
+    assert "low_information: not enough information: too plain" in shown
+    (found,) = objects(hashsvc("hash", "--plain", "--json", tmp_path / "bars.jpg"))
+    assert [f["algorithm"] for f in found["fingerprints"]] == ["sha256", "md5", "pdq", "phash"]
+    assert found["limitation"] is None
 
 
 def test_hashing_a_folder_says_how_fast(pictures: Path, tmp_path: Path) -> None:

@@ -22,7 +22,9 @@ SHA256 = bytes(range(32))
 class Desk:
     """A matcher with a ledger to fill its lists."""
 
-    def __init__(self, folder: Path, policy: Policy | None = None) -> None:
+    def __init__(
+        self, folder: Path, policy: Policy | None = None, matching: Matching | None = None
+    ) -> None:
         self.store = Store(f"sqlite:///{folder / 'desk.db'}")
         self.indexer = Indexer(self.store, folder / "index", min_pdq_quality=50)
         self.now = NOW
@@ -38,7 +40,7 @@ class Desk:
         self.matcher = Matcher(
             self.store,
             self.indexer,
-            matching=Matching(),
+            matching=matching or Matching(),
             policy=policy or Policy(),
             limits=Limits(max_matches=3),
             now=lambda: self.now,

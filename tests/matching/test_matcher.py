@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hashsvc.config import Policy, PolicyRule
+from hashsvc.config import ListMatching, Matching, Policy, PolicyRule
 from hashsvc.matching.query import Query
 from hashsvc.model import (
     Action,
@@ -358,3 +358,64 @@ def test_many_values_are_searched_by_all_cores(desk: Desk, monkeypatch: pytest.M
     assert hits.distance.tolist() == [0] * len(hits)
     one_by_one = [desk.indexer.search(Algorithm.PDQ, [value], 31).key.tolist() for value in values]
     assert [[key] for key in hits.key.tolist()] == [keys for keys in one_by_one if keys]
+
+
+def hash64(algorithm: Algorithm, distance: int = 0) -> Fingerprint:
+    """Return a 64-bit hash at a distance from PHASH."""
+    return Fingerprint(algorithm, flip(PHASH, distance))
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "radius"), [(Algorithm.PHASH, 8), (Algorithm.DHASH, 5), (Algorithm.WHASH, -1)]
+)
+def test_each_64_bit_hash_matches_as_far_as_it_can_be_trusted(
+    desk: Desk, algorithm: Algorithm, radius: int
+) -> None:
+    """Within the setting, and no farther than it was measured not to err; wHash not at all."""
+    desk.add("acme/known", EntryDraft(MediaType.IMAGE, (hash64(algorithm),), PROPAGANDA))
+    for distance in range(10):
+        verdict = desk.check(hash64(algorithm, distance))
+        if radius < 0:
+            assert verdict.reason is UndeterminedReason.LOW_INFORMATION
+        else:
+            assert (verdict.outcome is Outcome.MATCH) is (distance <= radius)
+
+
+def test_lists_can_have_radii_and_a_quality_of_their_own(tmp_path: Path) -> None:
+    """Each hit is judged by those of its list: narrower, wider, or as all others."""
+    own = (
+        ListMatching(name="strict/known", pdq_radius=5, hash64_radius=0, min_pdq_quality=80),
+        ListMatching(name="wide/*", pdq_radius=40),
+    )
+    desk = Desk(tmp_path, matching=Matching(lists=own))
+    lists = ("strict/known", "wide/known", "acme/known")
+    phash = EntryDraft(MediaType.IMAGE, (Fingerprint(Algorithm.PHASH, PHASH),), PROPAGANDA)
+    for name in lists:
+        desk.add(name, pdq_draft(PDQ), phash)
+    desk.add("strict/known", pdq_draft(PDQ, quality=70))
+
+    def found_in(upload: Fingerprint) -> set[str]:
+        """The lists in which it matches."""
+        verdict = desk.check(upload)
+        assert len(verdict.matches) == len({match.list_name for match in verdict.matches})
+        return {match.list_name for match in verdict.matches}
+
+    assert found_in(pdq(flip(PDQ, 5))) == set(lists)
+    assert found_in(pdq(flip(PDQ, 6))) == {"wide/known", "acme/known"}
+    assert found_in(pdq(flip(PDQ, 32))) == {"wide/known"}
+    assert found_in(pdq(flip(PDQ, 41))) == set()
+    assert found_in(pdq(PDQ, quality=79)) == {"wide/known", "acme/known"}
+    assert found_in(Fingerprint(Algorithm.PHASH, flip(PHASH, 2))) == {"wide/known", "acme/known"}
+    desk.store.close()
+
+
+def test_a_picture_in_a_video_is_near_by_the_radius_of_its_list(tmp_path: Path) -> None:
+    """As pictures are."""
+    own = (ListMatching(name="strict/known", pdq_radius=5),)
+    desk = Desk(tmp_path, matching=Matching(lists=own))
+    desk.add("strict/known", pdq_draft(PDQ))
+    desk.add("acme/known", pdq_draft(PDQ))
+    upload = clip([flip(PDQ, 6)] * 4)
+    verdict = desk.check(*upload, media_type=MediaType.VIDEO)
+    assert [match.list_name for match in verdict.matches] == ["acme/known"]
+    desk.store.close()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from hashsvc.media import fingerprint_file
+from hashsvc.media import Recipe, fingerprint_file
 from hashsvc.media.pdq import Side, pdq, pdq_spectrum, spectrum
 from tests.media.making import distance, pdq_of, photo
 
@@ -45,7 +45,7 @@ def test_published_hash(
     shared_media: Path, name: str, quality: int | None, most: int, expected: str
 ) -> None:
     """A value somebody else published comes out, at 0 bits where the reading is the same."""
-    found = pdq_of(fingerprint_file(shared_media / "vectors" / "pdq" / "images" / name))
+    found = pdq_of(fingerprint_file(shared_media / "vectors/pdq/images" / name, recipe=Recipe()))
     assert distance(found.value, expected) <= most
     assert quality in (None, found.quality)
 
@@ -57,7 +57,7 @@ def test_all_published_hashes_within_upstream_tolerance(shared_media: Path) -> N
         rows = [row for row in csv.DictReader(table, delimiter="\t") if row["file"] != "-"]
     assert len(rows) > 30
     for row in rows:
-        found = pdq_of(fingerprint_file(vectors / row["file"]))
+        found = pdq_of(fingerprint_file(vectors / row["file"], recipe=Recipe()))
         assert distance(found.value, row["expected_pdq"]) <= 16, row["file"]
 
 

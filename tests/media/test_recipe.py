@@ -192,8 +192,8 @@ def test_deep_grey_is_the_same_in_both_modes(pixels: NDArray[np.uint8]) -> None:
     """A 16-bit PNG is clipped as the reference does, and scaled for the look as shown."""
     grey = np.asarray(Image.fromarray(pixels).convert("L")).astype(np.uint16) * 257
     data = saved(Image.fromarray(grey), "png")
-    assert look(data, FAST) == look(data)
-    assert names(look(data))[2:] == ["pdq", "phash", "pdq shown", "phash shown"]
+    assert look(data, FAST) == look(data, Recipe())
+    assert names(look(data, FAST))[2:] == ["pdq", "phash", "pdq shown", "phash shown"]
 
 
 @pytest.mark.parametrize(("shorter", "scale"), [(511, 1), (512, 2), (1024, 4), (2048, 8)])
@@ -255,5 +255,6 @@ def test_senseless_recipes_are_refused(rate: float) -> None:
 def test_inverted_cmyk_is_noticed(large: Image.Image) -> None:
     """The control for the kinds of JPEG: the same inks the other way round are far away."""
     inverted = ImageChops.invert(large.convert("CMYK"))
-    wrong, right = (pdq_of(look(saved(p, "jpeg"))).value for p in (inverted, large.convert("CMYK")))
+    jpegs = (saved(picture, "jpeg") for picture in (inverted, large.convert("CMYK")))
+    wrong, right = (pdq_of(look(jpeg, Recipe())).value for jpeg in jpegs)
     assert distance(wrong, right) > 100

@@ -152,13 +152,16 @@ def test_what_one_may_not_see_is_not_there(town: Town) -> None:
 
 def test_who_may_only_check_sees_what_a_decision_needs(town: Town) -> None:
     """No distance, no evidence, no contributor; who may read the list sees them."""
-    near = near_request(1, 12)
+    near = near_request(1, 20)
     (full,) = town.match.Check(near, **town.by("bolt")).verdict.matches[:1]
-    assert (full.entry, full.distance, full.contributor) == ("acme/known#1", 12, "acme")
-    assert full.evidence[0].distance == 12
+    assert (full.entry, full.distance, full.contributor) == ("acme/known#1", 20, "acme")
+    assert full.evidence[0].distance == 20
     (match,) = town.match.Check(near, **town.by("eve")).verdict.matches
     assert (match.entry, list(match.labels)) == ("acme/known#1", ["propaganda"])
     assert match.confidence == match_service_pb2.CONFIDENCE_LIKELY
+    nearer = town.match.Check(near_request(1, 16), **town.by("eve")).verdict.matches[0]
+    assert "pdq" in match.confidence_basis
+    assert nearer.confidence_basis == match.confidence_basis == full.confidence_basis
     assert not match.HasField("distance")
     assert (match.contributor, len(match.evidence), match.HasField("coverage")) == ("", 0, False)
     batch = match_service_pb2.CheckBatchRequest(checks=[near])

@@ -274,11 +274,16 @@ def test_settings_come_from_file_environment_and_flags(
     file.write_text(
         'listen = "127.0.0.1:1"\n[matching]\npdq_radius = 20\n'
         '[[policy.rules]]\naction = "block"\nexact = true\n'
+        '[[matching.lists]]\nname = "acme/*"\npdq_radius = 10\n'
     )
     monkeypatch.setenv("HASHSVC_MATCHING__PDQ_RADIUS", "25")
     settings = load(file, {"listen": "127.0.0.1:2"})
     assert (settings.listen, settings.matching.pdq_radius) == ("127.0.0.1:2", 25)
     assert settings.policy.rules[0].exact is True
+    assert settings.matching.lists[0].pdq_radius == 10
+    file.write_text('[[matching.lists]]\nname = "acme/known"\nmin_pdq_quality = 40\n')
+    with pytest.raises(ConfigError, match="acme/known is 40, below that of all lists"):
+        load(file, {})
     file.write_text("[matching]\npdq_raduis = 20\n")
     with pytest.raises(ConfigError, match="pdq_raduis"):
         load(file, {})

@@ -1,0 +1,86 @@
+"""From evidence to a class of confidence, and what that is based on in words. No I/O.
+
+Each kind of evidence has a function here that makes a Sureness of it; an entry's surest counts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hashsvc import calibration
+from hashsvc.matching.alignment import Rules, Segment
+from hashsvc.matching.located import LEAST_FEATURES, Agreement
+from hashsvc.matching.query import Hit
+from hashsvc.model import ORIGINAL, Confidence
+
+_ORDER = tuple(Confidence)
+_NEAR_CERTAIN, _LIKELY = 3.0, 1.5
+_CHANCES = {
+    Confidence.NEAR_CERTAIN: f"in fewer than 1 of {1 / calibration.NEAR_CERTAIN:,.0f} checks",
+    Confidence.LIKELY: f"in fewer than 1 of {1 / calibration.LIKELY:,.0f} checks",
+    Confidence.WEAK: f"in more than 1 of {1 / calibration.LIKELY:,.0f} checks",
+}
+_AMOUNTS = {
+    Confidence.NEAR_CERTAIN: f"{_NEAR_CERTAIN:g} times as much as is needed, or more",
+    Confidence.LIKELY: f"{_LIKELY:g} times as much as is needed, or more",
+    Confidence.WEAK: "as much as is needed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sureness:
+    """A class and what it is based on. The words depend on nothing but kind of evidence and class,
+    for they are told to callers who may not know distances."""
+
+    confidence: Confidence
+    basis: str
+
+    @property
+    def rank(self) -> int:
+        """Sort key, surest first."""
+        return _ORDER.index(self.confidence)
+
+
+def of_hit(hit: Hit) -> Sureness:
+    """Of a hash that is near, or a digest that is equal."""
+    algorithm, variant = hit.fingerprint.algorithm, hit.fingerprint.variant
+    if algorithm.is_digest:
+        return Sureness(Confidence.EXACT, f"{algorithm}: the very same file")
+    look = "original" if variant == ORIGINAL else variant
+    expected = calibration.false_matches(algorithm, hit.distance, variant)
+    return by_chance(f"{algorithm} of the look {look}", expected)
+
+
+def by_chance(evidence: str, expected: float) -> Sureness:
+    """Of evidence named so that `expected` media would have by chance.
+
+    That is of calibration.KNOWN_MEDIA in a list which the upload does not show.
+    """
+    found = calibration.confidence(expected)
+    known = f"{calibration.KNOWN_MEDIA:,}"
+    return Sureness(found, f"{evidence}: by chance {_CHANCES[found]} of {known} known media")
+
+
+def of_agreement(agreement: Agreement) -> Sureness:
+    """Of local features in one place.
+
+    Of unrelated pictures none had evidence, so there is no rate to class by either: what counts is
+    how many times as many features as are needed.
+    """
+    share = agreement.count / LEAST_FEATURES
+    found = Confidence.WEAK
+    if share >= _LIKELY:
+        found = Confidence.NEAR_CERTAIN if share >= _NEAR_CERTAIN else Confidence.LIKELY
+    return Sureness(found, f"orb, a part in its place: {_AMOUNTS[found]}")
+
+
+def of_segments(segments: Sequence[Segment], rules: Rules) -> Sureness:
+    """Of seconds of a known video in their order.
+
+    The benchmark `video` finds no false match with as much as `rules` ask for, so there is no rate
+    to class by: what counts is how many times as much there is.
+    """
+    share = sum(segment.evidence_s for segment in segments) / rules.evidence_s
+    found = Confidence.WEAK
+    if share >= _LIKELY:
+        found = Confidence.NEAR_CERTAIN if share >= _NEAR_CERTAIN else Confidence.LIKELY
+    return Sureness(found, f"seconds in their order: {_AMOUNTS[found]}")
