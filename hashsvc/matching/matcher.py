@@ -10,8 +10,9 @@ from hashsvc.lists import rules
 from hashsvc.lists.distrusted import Distrusted
 from hashsvc.lists.indexer import Indexer, Place
 from hashsvc.matching.judging import Judge
-from hashsvc.matching.query import Hit, Query, Searched, has_pdq
+from hashsvc.matching.query import Hit, Query, Searched
 from hashsvc.media.scan import Span
+from hashsvc.media.variants import look_and_form
 from hashsvc.model import (
     Algorithm,
     Fingerprint,
@@ -90,10 +91,11 @@ class Matcher:
         return self.judge_.picture(query, usable, hits, searched.revision)
 
     def _usable(self, query: Query) -> list[Fingerprint]:
-        """Return what to search with: of a picture too plain for PDQ, only the digests."""
+        """Return what to search with: nothing of a look too plain for PDQ, and all digests."""
         usable = [f for f in query.fingerprints if self._is_searchable(f)]
-        if has_pdq(query.fingerprints) and not has_pdq(usable):
-            return [f for f in usable if f.algorithm.is_digest]
+        if len(usable) < len(query.fingerprints):
+            plain = _looks_by_pdq(query.fingerprints) - _looks_by_pdq(usable)
+            usable = [f for f in usable if f.algorithm.is_digest or _look(f) not in plain]
         if query.media_type is MediaType.VIDEO:
             return _timed(usable)
         return usable
@@ -200,6 +202,14 @@ class OpenCheck:
             self._revision,
             is_last=is_last,
         )
+
+
+def _look(fingerprint: Fingerprint) -> str:
+    return look_and_form(fingerprint.variant)[0]
+
+
+def _looks_by_pdq(fingerprints: Iterable[Fingerprint]) -> set[str]:
+    return {_look(f) for f in fingerprints if f.algorithm is Algorithm.PDQ}
 
 
 def _timed(frames: Iterable[Fingerprint]) -> list[Fingerprint]:
