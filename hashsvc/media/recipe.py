@@ -35,18 +35,22 @@ class Recipe:
     kept, until a second has passed since; 0 keeps all. Not for key frames.
 
     `mirrored`: also PDQ of each frame of a video with left and right swapped: the form
-    `flip_horizontal`.
+    `flip_horizontal`. `dihedral_frames`: also PDQ of each frame mirrored and turned: the variants
+    of `pdq.FORMS`, seven more values each.
 
-    `trimmed`: where the frames of a video have borders of one colour, also PDQ of what is inside:
-    the variant `trimmed`, in the same forms.
+    `trimmed`: where a picture, or the frames of a video, have borders of one colour, also the
+    hashes of what is inside: the variant `trimmed`, PDQ in the same forms as of the whole.
+
+    `framed`: where a picture is a page with another one in it, such as a screenshot or a picture
+    with a caption, also the hashes of that: the variant `framed`, PDQ in its forms. Not for
+    lists: what such a page says may be why it is known, and the picture in it anybody's.
 
     `decoding`: FAST lets a JPEG be decoded at a fraction of its size, and takes the frames of a
     video by their luma, without making colours of it; what was made of such pixels says so.
 
     `algorithms`: which of PERCEPTUAL for pictures. Videos are always hashed with PDQ.
 
-    `dihedral`: also PDQ of the picture, or frame, mirrored and turned: the variants of
-    `pdq.FORMS`, seven more values each.
+    `dihedral`: also PDQ of each look at a picture mirrored and turned, in the same variants.
 
     `shrunk512`: also PDQ of a larger picture shrunk to 512 x 512, as Meta's C++ tool does first:
     the variant `shrunk512`. Not for videos, of which vPDQ hashes whole frames.
@@ -59,7 +63,9 @@ class Recipe:
     key_frames: bool = False
     distinct_bits: int = 0
     mirrored: bool = False
+    dihedral_frames: bool = False
     trimmed: bool = False
+    framed: bool = False
     decoding: Decoding = Decoding.EXACT
     algorithms: tuple[Algorithm, ...] = (Algorithm.PDQ, Algorithm.PHASH)
     dihedral: bool = False
@@ -80,7 +86,9 @@ class Recipe:
             "key_frames": self.key_frames,
             "distinct_bits": self.distinct_bits,
             "mirrored": self.mirrored,
+            "dihedral_frames": self.dihedral_frames,
             "trimmed": self.trimmed,
+            "framed": self.framed,
             "decoding": self.decoding.value,
             "algorithms": [algorithm.value for algorithm in self.algorithms],
             "dihedral": self.dihedral,
@@ -95,7 +103,9 @@ class Recipe:
             key_frames=content["key_frames"],
             distinct_bits=content["distinct_bits"],
             mirrored=content["mirrored"],
+            dihedral_frames=content["dihedral_frames"],
             trimmed=content["trimmed"],
+            framed=content["framed"],
             decoding=Decoding(content["decoding"]),
             algorithms=tuple(Algorithm(name) for name in content["algorithms"]),
             dihedral=content["dihedral"],
@@ -107,6 +117,13 @@ FOR_LISTS = Recipe(rate=8.0, distinct_bits=24, trimmed=True)
 """For media to contribute."""
 
 FOR_CHECKS = Recipe(
-    rate=4.0, key_frames=True, mirrored=True, trimmed=True, decoding=Decoding.FAST, shrunk512=True
+    rate=4.0,
+    key_frames=True,
+    mirrored=True,
+    trimmed=True,
+    framed=True,
+    decoding=Decoding.FAST,
+    dihedral=True,
+    shrunk512=True,
 )
 """For media to check."""

@@ -39,7 +39,14 @@ _OPEN_FILES = 32
 _TELL_MS = 1000
 _NOT_LOADED = frozenset({"av.__main__", "av.datasets"})
 _EVERYTHING = Recipe(
-    rate=8, decoding=Decoding.FAST, algorithms=PERCEPTUAL, dihedral=True, shrunk512=True
+    rate=8,
+    trimmed=True,
+    framed=True,
+    decoding=Decoding.FAST,
+    algorithms=PERCEPTUAL,
+    dihedral=True,
+    dihedral_frames=True,
+    shrunk512=True,
 )
 
 
