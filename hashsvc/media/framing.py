@@ -95,7 +95,7 @@ def _inside(luma: _Levels, choose: _Choose, empty: _Empty) -> Box | None:
     """The part of the picture that is left by one way of cutting, if it is a picture's."""
     height, width = luma.shape
     step = -(-max(height, width) // _ROUGH_SIDE)
-    small = luma[::step, ::step]
+    small = np.ascontiguousarray(luma[::step, ::step])
     rough = _cut(small, choose, empty)
     if rough == Box(0, small.shape[0], 0, small.shape[1]):
         return None
@@ -235,9 +235,9 @@ def _outward(lines: _Levels, at: int, empty: _Empty) -> int | None:
     part = _thinned(lines[: at + 2])
     if len(part) < 4:
         return 0
-    differ = (np.abs(part[3:] - part[:-3]) > _STEP).mean(axis=1)
-    is_edge = (differ >= _FAR) & empty(lines[: len(differ), :: _stride(lines)])
-    edges = np.flatnonzero(is_edge)
+    differ = np.count_nonzero(np.abs(part[3:] - part[:-3]) > _STEP, axis=1)
+    edges = np.flatnonzero(differ >= _FAR * part.shape[1])
+    edges = edges[empty(lines[edges, :: _stride(lines)])]
     if not edges.size:
         return 0
     exact, share = _strongest(lines, int(edges[-1]) - 1, int(edges[-1]) + 5)
