@@ -31,6 +31,11 @@ class Algorithm(StrEnum):
         return self is Algorithm.ORB
 
     @property
+    def is_of_whole(self) -> bool:
+        """Whether a value is a perceptual hash of a whole picture or frame."""
+        return not self.is_digest and not self.is_local
+
+    @property
     def is_digest(self) -> bool:
         """Whether only equal values match (a cryptographic digest of the file's bytes)."""
         return self in _DIGESTS
@@ -80,9 +85,9 @@ class Fingerprint:
     """One value that stands for a media file, or for one frame of a video.
 
     `value` has `algorithm.bits / 8` bytes, most significant bit first, so that `value.hex()`
-    is the form other tools print; that of local features is as `features` says. `quality` is PDQ's 0..100. `time_ms` is the frame's offset
-    from the start of the video in milliseconds. `variant` names the look at the media that was
-    hashed.
+    is the form other tools print; that of local features is as `features` says. `quality` is PDQ's
+    0..100. `time_ms` is the frame's offset from the start of the video in milliseconds. `variant`
+    names the look at the media that was hashed.
     """
 
     algorithm: Algorithm
@@ -186,7 +191,8 @@ class HashList:
     """A shared hash list. `size` is the number of records in its log.
 
     `readers` are the partners that may follow it or learn that something is in it, beside its
-    owner. `names_contributors` lets callers who may only check see who asserts an entry. `key` is
+    owner. `names_contributors` lets callers who may only check see who asserts an entry.
+    `local_features` says that its entries may have such, which cost about 40 KB each. `key` is
     the public key that its checkpoints are signed with now, as one word.
     """
 
@@ -199,6 +205,7 @@ class HashList:
     readers: tuple[str, ...] = EVERYONE
     names_contributors: bool = False
     key: str = ""
+    local_features: bool = False
 
     @property
     def partner(self) -> str:
@@ -300,6 +307,7 @@ class ListDescribed:
     readers: tuple[str, ...]
     names_contributors: bool
     time: datetime
+    local_features: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -524,7 +532,8 @@ class Evidence:
     """One fingerprint of the upload that lies within the radius of one known fingerprint.
 
     `distance` is in bits, 0 for digests, the mean for local features, of which `located` says more.
-    The times are offsets into the upload and into the known video. The known value itself is never part of it.
+    The times are offsets into the upload and into the known video. The known value itself is never
+    part of it.
     """
 
     algorithm: Algorithm

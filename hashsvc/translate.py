@@ -153,6 +153,7 @@ def list_to_proto(hash_list: HashList) -> types_pb2.HashList:
         create_time=timestamp(hash_list.create_time),
         readers=hash_list.readers,
         names_contributors=hash_list.names_contributors,
+        local_features=hash_list.local_features,
         key=hash_list.key,
     )
 
@@ -173,6 +174,7 @@ def list_from_proto(message: types_pb2.HashList) -> HashList:
         create_time=read_time(message.create_time, "create_time"),
         readers=tuple(message.readers) or EVERYONE,
         names_contributors=message.names_contributors,
+        local_features=message.local_features,
         key=message.key,
     )
 

@@ -50,7 +50,7 @@ def check(
         bool, typer.Option("--send-media", help="Let the node hash; the default is to hash here.")
     ] = False,
     dihedral: Annotated[
-        bool, typer.Option("--dihedral", help="Look for mirrored and turned copies too.")
+        bool, typer.Option("--dihedral", help="Look for turned videos too; pictures always are.")
     ] = False,
     exact: Annotated[
         bool, typer.Option("--exact", help="Decode every pixel; slower, hardly finds more.")
@@ -70,7 +70,9 @@ def check(
     if hashed and (send_media or dihedral or exact):
         raise typer.BadParameter("a --vpdq file is hashed already: no option can change how")
     decoding = Decoding.EXACT if exact else FOR_CHECKS.decoding
-    recipe = None if send_media else replace(FOR_CHECKS, dihedral=dihedral, decoding=decoding)
+    recipe = (
+        None if send_media else replace(FOR_CHECKS, dihedral_frames=dihedral, decoding=decoding)
+    )
     raise typer.Exit(asyncio.run(_check(wanted, hashed, server, recipe, as_json=as_json)))
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +15,7 @@ from hashsvc.cli import entry_csv, entry_jsonl, files, options, output
 from hashsvc.cli.bounded import count_lines
 from hashsvc.cli.options import DEFAULT_SERVER, Json, Server, VpdqFiles
 from hashsvc.media import FOR_LISTS, Recipe
+from hashsvc.media.recipe import LOCAL_FOR_LISTS
 from hashsvc.model import (
     PURPOSES,
     AddedEntry,
@@ -71,6 +72,14 @@ def contribute(
         bool,
         typer.Option("--shrunk512", help="Also give PDQ as Meta's C++ tool makes it."),
     ] = False,
+    local_features: Annotated[
+        bool,
+        typer.Option(
+            "--local-features",
+            help="If the list is new: pictures get local features too, by which they are found in "
+            "a part of another, for about 40 KB each. See `lists describe`.",
+        ),
+    ] = False,
     server: Server = DEFAULT_SERVER,
     as_json: Json = False,
 ) -> None:
@@ -101,11 +110,21 @@ def contribute(
     sources: list[_Source] = [(path, entry_csv.read_drafts) for path in csv or []]
     sources += [(path, entry_jsonl.read_drafts) for path in jsonl or []]
     media, hashed = files.walk(paths or []), files.walk(vpdq or [])
-    raise typer.Exit(asyncio.run(job.run(media, hashed, sources, kind, purpose)))
+    new_list = _NewList(kind, purpose, local_features)
+    raise typer.Exit(asyncio.run(job.run(media, hashed, sources, new_list)))
 
 
 _Source = tuple[Path, Callable[[Path, Description], Iterator[EntryDraft]]]
 """A file of entries, and what reads it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _NewList:
+    """What the list will be, if there is none yet."""
+
+    kind: ListKind
+    purpose: str
+    local_features: bool
 
 
 class _Contribution:
@@ -133,14 +152,13 @@ class _Contribution:
         media: Sequence[Path],
         vpdq_files: Sequence[Path],
         sources: Sequence[_Source],
-        kind: ListKind,
-        purpose: str,
+        new_list: _NewList,
     ) -> int:
         """Contribute and return the exit status; what came of it is said in any case."""
         is_whole = False
         try:
             async with options.async_client(self._server) as client:
-                await self._ensure_list(client, kind, purpose)
+                await self._ensure_list(client, new_list)
                 if media or vpdq_files:
                     await self._add_files(client, media, vpdq_files)
                 for path, read in sources:
@@ -162,15 +180,23 @@ class _Contribution:
             summary += " before it stopped; run again, it adds nothing twice"
         output.warn(summary)
 
-    async def _ensure_list(self, client: "AsyncClient", kind: ListKind, purpose: str) -> None:
+    async def _ensure_list(self, client: "AsyncClient", new_list: _NewList) -> None:
+        """Have the list made if it is new, and hash as it wants."""
         from hashsvc_client import RequestRefused
 
         try:
-            await client.get_list(self._list_name)
+            found = await client.get_list(self._list_name)
         except RequestRefused as error:
             if error.reason != "LIST_NOT_FOUND":
                 raise
-            await client.create_list(self._list_name, kind=kind, purpose=purpose)
+            found = await client.create_list(
+                self._list_name,
+                kind=new_list.kind,
+                purpose=new_list.purpose,
+                local_features=new_list.local_features,
+            )
+        if found.local_features:
+            self._recipe = replace(self._recipe, local=LOCAL_FOR_LISTS)
 
     async def _add_files(
         self, client: "AsyncClient", media: Sequence[Path], vpdq_files: Sequence[Path]
@@ -273,7 +299,8 @@ def _bytes(draft: EntryDraft) -> int:
     """Return about how many bytes an entry takes in a message, rather more."""
     said = draft.description
     characters = sum(map(len, (said.incident, said.note, *said.labels, *said.entities)))
-    return _FINGERPRINT_BYTES * (1 + len(draft.fingerprints)) + 4 * characters
+    values = sum(len(fingerprint.value) for fingerprint in draft.fingerprints)
+    return _FINGERPRINT_BYTES * (1 + len(draft.fingerprints)) + values + 4 * characters
 
 
 def withdraw(

@@ -46,6 +46,10 @@ def hash_files(
     dihedral: Annotated[
         bool, typer.Option("--dihedral", help="Also give PDQ mirrored and turned.")
     ] = False,
+    framed: Annotated[
+        bool,
+        typer.Option("--framed", help="Also hash the picture in a screenshot or under a caption."),
+    ] = False,
     shrunk512: Annotated[
         bool, typer.Option("--shrunk512", help="Also give PDQ as Meta's C++ tool makes it.")
     ] = False,
@@ -70,6 +74,8 @@ def hash_files(
             decoding=Decoding.FAST if fast else Decoding.EXACT,
             algorithms=tuple(dict.fromkeys(algorithm or FOR_LISTS.algorithms)),
             dihedral=dihedral,
+            dihedral_frames=dihedral,
+            framed=framed,
             shrunk512=shrunk512,
             plain=plain,
         )

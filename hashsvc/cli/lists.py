@@ -42,16 +42,30 @@ def describe(
             help="Whether callers who may only check see who asserts an entry.",
         ),
     ] = None,
+    local_features: Annotated[
+        bool | None,
+        typer.Option(
+            "--local-features/--no-local-features",
+            help="Whether entries may have local features, by which a known picture is found in a "
+            "part of another, for about 40 KB each.",
+        ),
+    ] = None,
     server: Server = DEFAULT_SERVER,
     as_json: Json = False,
 ) -> None:
     """Change what a list says of itself, as its owner."""
-    if purpose is None and readers is None and names_contributors is None:
-        raise typer.BadParameter("give --purpose, --readers or --name-contributors")
+    if all(one is None for one in (purpose, readers, names_contributors, local_features)):
+        raise typer.BadParameter(
+            "give --purpose, --readers, --name-contributors or --local-features"
+        )
     named = None if readers is None else [one.strip() for one in readers.split(",")]
     with options.client(server) as client:
         found = client.update_list(
-            name, purpose=purpose, readers=named, names_contributors=names_contributors
+            name,
+            purpose=purpose,
+            readers=named,
+            names_contributors=names_contributors,
+            local_features=local_features,
         )
     _show_lists([found], as_json=as_json)
 
@@ -85,6 +99,7 @@ def _show_lists(found: list[HashList], *, as_json: bool) -> None:
                     "purpose": hash_list.purpose,
                     "readers": list(hash_list.readers),
                     "names_contributors": hash_list.names_contributors,
+                    "local_features": hash_list.local_features,
                     "key": hash_list.key,
                     "create_time": hash_list.create_time.isoformat(),
                 }

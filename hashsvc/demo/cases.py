@@ -28,6 +28,8 @@ _ALTERED = (
     ("fig", pictures.BLUR),
     ("dandelions", pictures.WEBP),
     ("stream", pictures.COMBINED),
+    ("fig", pictures.MIRROR),
+    ("brushes", pictures.BAR),
 )
 _NOT_YET = (("coffee", pictures.CROP),)
 
@@ -37,9 +39,7 @@ class Case:
     """One upload.
 
     `original` names the known file it shows, for a right MATCH, from `starts_s` seconds on if that
-    is a clip. `send_media` lets the server hash it. `dihedral` has it looked for mirrored and
-    turned too.
-    """
+    is a clip. `send_media` lets the server hash it."""
 
     path: Path
     name: str
@@ -47,7 +47,6 @@ class Case:
     expected: Outcome
     original: str = ""
     send_media: bool = False
-    dihedral: bool = False
     starts_s: float = 0.0
 
     @property
@@ -109,16 +108,10 @@ def _altered(folder: Path) -> tuple[Case, ...]:
     clips.write_quoted(CLIP, quoted, before=before, after=after)
     return (
         *(_altered_picture(stem, alteration, folder) for stem, alteration in _ALTERED),
-        _mirrored("fig", folder),
         _altered_clip(whole, "half size"),
         _altered_clip(cut, f"half, first {_CUT_S} s cut", send_media=True),
         replace(_altered_clip(quoted, "mirrored, amid others"), starts_s=clips.PAN_S),
     )
-
-
-def _mirrored(stem: str, folder: Path) -> Case:
-    case = _altered_picture(stem, pictures.MIRROR, folder)
-    return replace(case, alteration="mirrored, --dihedral", dihedral=True)
 
 
 def _altered_clip(path: Path, alteration: str, *, send_media: bool = False) -> Case:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from hashsvc import testpattern
@@ -93,12 +93,11 @@ def check_all(
 
 def _check(client: Client, case: Case, entries: dict[str, str]) -> Result:
     start = time.perf_counter()
-    recipe = replace(FOR_CHECKS, dihedral=case.dihedral)
     if case.send_media or case.is_clip:
-        verdict = client.check_file(case.path, send_media=case.send_media, recipe=recipe)
+        verdict = client.check_file(case.path, send_media=case.send_media)
         hash_s, hashed = None, start
     else:
-        media = fingerprint_file(case.path, recipe=recipe)
+        media = fingerprint_file(case.path, recipe=FOR_CHECKS)
         hashed = time.perf_counter()
         hash_s = hashed - start
         verdict = client.check_fingerprints(media)

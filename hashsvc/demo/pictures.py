@@ -47,6 +47,20 @@ def _captioned(picture: Image.Image) -> Image.Image:
     return picture
 
 
+def _below_a_bar(picture: Image.Image) -> Image.Image:
+    bar = max(40, picture.height // 8)
+    page = Image.new("RGB", (picture.width, picture.height + bar), "white")
+    page.paste(picture, (0, bar))
+    ImageDraw.Draw(page).text(
+        (picture.width // 2, bar // 2),
+        "look at this",
+        fill="black",
+        font=ImageFont.load_default(bar // 2),
+        anchor="mm",
+    )
+    return page
+
+
 def _cropped(picture: Image.Image) -> Image.Image:
     width, height = picture.size
     return picture.crop((round(0.15 * width), round(0.15 * height), width, height))
@@ -62,8 +76,9 @@ CAPTION = Alteration("caption written on", _captioned)
 BLUR = Alteration("slightly blurred", lambda p: p.filter(ImageFilter.GaussianBlur(2)))
 WEBP = Alteration("stored as WebP", _unchanged, suffix=".webp", quality=75)
 COMBINED = Alteration("caption, half, q 30", lambda p: _scaled(1 / 2)(_captioned(p)), quality=30)
-
 MIRROR = Alteration("mirrored", ImageOps.mirror)
+BAR = Alteration("below a caption bar", _below_a_bar)
+
 CROP = Alteration("15% cropped off", _cropped)
 
 

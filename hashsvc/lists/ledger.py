@@ -92,6 +92,7 @@ class Ledger:
         request_id: str,
         readers: Sequence[str] = EVERYONE,
         names_contributors: bool = False,
+        local_features: bool = False,
         by: str = "",
         builtin: bool = False,
     ) -> tuple[HashList, int]:
@@ -112,18 +113,21 @@ class Ledger:
             if tx.get_list(name) is not None:
                 raise AlreadyExists(f"there is a list {name} already", metadata={"list": name})
             rules.check_room_for_list(tx.count_lists())
-            change = ListDescribed(kind, purpose, chosen, names_contributors, self._now())
+            change = ListDescribed(
+                kind, purpose, chosen, names_contributors, self._now(), local_features
+            )
             self._logs.create(tx, name, change, self._now())
             return {"position": tx.log_size}
 
-        content = ("create_list", name, kind, purpose, *chosen, str(names_contributors))
+        more = (str(names_contributors), str(local_features))
+        content = ("create_list", name, kind, purpose, *chosen, *more)
         answer = self._once(by, request_id, content, apply, list_name=name)
         return self._list(name), answer["position"]
 
     def update_list(
         self, name: str, values: Mapping[str, Any], *, request_id: str, by: str = ""
     ) -> tuple[HashList, int]:
-        """Set the purpose, `readers` or `names_contributors` of a list; return it as it is then.
+        """Set purpose, `readers`, `names_contributors` or `local_features`; return the list.
 
         Raises:
             InvalidRequest: a new value breaks a rule.
@@ -140,7 +144,12 @@ class Ledger:
             now = rules.existing_list(tx.get_list(name), name)
             new = replace(now, **values)
             change = ListDescribed(
-                new.kind, new.purpose, new.readers, new.names_contributors, self._now()
+                new.kind,
+                new.purpose,
+                new.readers,
+                new.names_contributors,
+                self._now(),
+                new.local_features,
             )
             self._append(tx, now, change)
             return {"position": tx.log_size}
@@ -178,6 +187,7 @@ class Ledger:
         def apply(tx: WriteTransaction) -> Any:
             hash_list = rules.existing_list(tx.get_list(list_name), list_name)
             rules.check_holds_entries(hash_list, "list")
+            rules.check_takes_local(hash_list, drafts)
             digests = [records.fingerprint_digest(draft) for draft in drafts]
             sequences = tx.find_active(list_name, digests)
             changes: list[tuple[Change, bytes]] = []

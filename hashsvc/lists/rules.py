@@ -334,6 +334,24 @@ def check_drafts(drafts: Sequence[EntryDraft], now: datetime) -> None:
     _raise(violations)
 
 
+def check_takes_local(hash_list: HashList, drafts: Sequence[EntryDraft]) -> None:
+    """Refuse local features in a list that takes none.
+
+    Raises:
+        InvalidRequest: with the first of them.
+    """
+    if hash_list.local_features:
+        return
+    for i, draft in enumerate(drafts):
+        for j, fingerprint in enumerate(draft.fingerprints):
+            if fingerprint.algorithm.is_local:
+                raise InvalidRequest.of(
+                    f"entries[{i}].fingerprints[{j}].algorithm",
+                    f"{hash_list.name} takes no local features; its owner can allow them "
+                    "(`hashsvc describe --local-features`)",
+                )
+
+
 def check_description(description: Description, path: str, now: datetime) -> None:
     """Refuse a description that breaks a rule.
 

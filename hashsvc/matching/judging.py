@@ -313,14 +313,9 @@ def _undetermined(query: Query, usable: Sequence[Fingerprint]) -> UndeterminedRe
         return UndeterminedReason.INDEX_BEHIND
     if query.limitation is not None:
         return query.limitation
-    asked_for = any(_is_of_whole(f) for f in query.fingerprints)
-    looked_up = any(_is_of_whole(f) for f in usable)
+    asked_for = any(f.algorithm.is_of_whole for f in query.fingerprints)
+    looked_up = any(f.algorithm.is_of_whole for f in usable)
     return UndeterminedReason.LOW_INFORMATION if asked_for and not looked_up else None
-
-
-def _is_of_whole(fingerprint: Fingerprint) -> bool:
-    algorithm = fingerprint.algorithm
-    return not algorithm.is_digest and not algorithm.is_local
 
 
 def _match_rank(match: Match) -> tuple[bool, float, float]:

@@ -9,15 +9,16 @@ import numpy as np
 
 from hashsvc import features
 from hashsvc.config import Limits, Matching, Policy
+from hashsvc.features import Features
 from hashsvc.lists import rules
 from hashsvc.lists.distrusted import Distrusted
 from hashsvc.lists.indexer import Indexer, Place
-from hashsvc.features import Features
 from hashsvc.matching.judging import Judge
-from hashsvc.matching.query import Hit, Query, Searched, has_pdq
+from hashsvc.matching.query import Hit, Query, Searched
 from hashsvc.matching.thresholds import Thresholds
 from hashsvc.matching.voting import voted
 from hashsvc.media.scan import Span
+from hashsvc.media.variants import look_and_form
 from hashsvc.model import (
     Algorithm,
     Fingerprint,
@@ -102,11 +103,13 @@ class Matcher:
         return self.judge_.picture(query, usable, hits, searched.revision)
 
     def _usable(self, query: Query) -> list[Fingerprint]:
-        """Return what to search with: of a picture too plain for PDQ, no hash of the whole."""
+        """Return what to search with: no hash of a look that is too plain, and all the rest."""
         usable = rules.searchable(query.fingerprints, self._matching.min_pdq_quality)
-        is_plain = query.limitation is UndeterminedReason.LOW_INFORMATION
-        if is_plain or (has_pdq(query.fingerprints) and not has_pdq(usable)):
-            return [f for f in usable if f.algorithm.is_digest or f.algorithm.is_local]
+        if query.limitation is UndeterminedReason.LOW_INFORMATION:
+            return [f for f in usable if not f.algorithm.is_of_whole]
+        if len(usable) < len(query.fingerprints):
+            plain = _looks_by_pdq(query.fingerprints) - _looks_by_pdq(usable)
+            usable = [f for f in usable if not f.algorithm.is_of_whole or _look(f) not in plain]
         if query.media_type is MediaType.VIDEO:
             return _timed(usable)
         return usable
@@ -272,6 +275,14 @@ class OpenCheck:
             self._revision,
             is_last=is_last,
         )
+
+
+def _look(fingerprint: Fingerprint) -> str:
+    return look_and_form(fingerprint.variant)[0]
+
+
+def _looks_by_pdq(fingerprints: Iterable[Fingerprint]) -> set[str]:
+    return {_look(f) for f in fingerprints if f.algorithm is Algorithm.PDQ}
 
 
 def _timed(frames: Iterable[Fingerprint]) -> list[Fingerprint]:

@@ -5,10 +5,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from PIL import Image
 
+from hashsvc.media.framing import insides
+from hashsvc.media.local import local_features
 from hashsvc.media.pdq import FORMS, Spectrum
 from hashsvc.media.raster import Raster
 from hashsvc.media.recipe import Recipe
-from hashsvc.media.variants import SHRUNK512, variant_of
+from hashsvc.media.variants import FRAMED, SHRUNK512, TRIMMED, variant_of
 from hashsvc.model import ORIGINAL, Algorithm, Decoding, Fingerprint
 
 MIRRORED = "flip_horizontal"
@@ -29,7 +31,6 @@ def picture_hashes(
         return
     decoding = Decoding.FAST if raster.is_scaled else Decoding.EXACT
     forms = FORMS if recipe.dihedral else (ORIGINAL,)
-    grey: Image.Image | None = None
     for algorithm in recipe.algorithms:
         if algorithm is Algorithm.PDQ:
             yield from pdq_hashes(spectrum, forms, variant, decoding=decoding)
@@ -37,13 +38,32 @@ def picture_hashes(
             if shrunk is not None:
                 yield from pdq_hashes(shrunk, forms, SHRUNK512, decoding=decoding)
         else:
-            grey = grey or raster.rgb.convert("L")
-            yield Fingerprint(algorithm, _hash64(grey, algorithm), None, None, decoding, variant)
+            value = _hash64(raster.grey, algorithm)
+            yield Fingerprint(algorithm, value, None, None, decoding, variant)
+
+
+def inner_hashes(raster: Raster, recipe: Recipe) -> Iterator[Fingerprint]:
+    """The same of what is inside of borders and pages, as far as the recipe asks for it."""
+    looks = [
+        look
+        for look, is_wanted in ((TRIMMED, recipe.trimmed), (FRAMED, recipe.framed))
+        if is_wanted and recipe.algorithms
+    ]
+    for look, box in insides(raster.grey, looks).items() if looks else ():
+        yield from picture_hashes(raster.part(box), recipe, look)
+
+
+def local_hashes(raster: Raster, recipe: Recipe, variant: str = ORIGINAL) -> Iterator[Fingerprint]:
+    """The local features of one look at a picture, where the recipe asks for them."""
+    value = None if recipe.local is None else local_features(raster.grey, recipe.local)
+    if value is not None:
+        decoding = Decoding.FAST if raster.is_scaled else Decoding.EXACT
+        yield Fingerprint(Algorithm.ORB, value, None, None, decoding, variant)
 
 
 def frame_forms(recipe: Recipe) -> Sequence[str]:
     """The forms in which a recipe wants the frames of a video."""
-    if recipe.dihedral:
+    if recipe.dihedral_frames:
         return FORMS
     return (ORIGINAL, MIRRORED) if recipe.mirrored else (ORIGINAL,)
 

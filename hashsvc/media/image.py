@@ -20,11 +20,18 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from hashsvc.errors import MediaUnreadable
 from hashsvc.media.formats import Format
-from hashsvc.media.hashes import picture_hashes
+from hashsvc.media.hashes import inner_hashes, local_hashes, picture_hashes
 from hashsvc.media.limits import Limits
-from hashsvc.media.raster import Raster, draft, sides
+from hashsvc.media.pdq import Side
+from hashsvc.media.raster import FAST_SIDE, Raster, draft, sides
 from hashsvc.media.recipe import Recipe
-from hashsvc.model import Decoding, MediaFingerprints, MediaType, UndeterminedReason
+from hashsvc.model import (
+    Decoding,
+    Fingerprint,
+    MediaFingerprints,
+    MediaType,
+    UndeterminedReason,
+)
 
 SHOWN = "shown"
 """The variant that is the picture as a viewer shows it, where that differs from its channels."""
@@ -94,24 +101,22 @@ def open_picture(source: BinaryIO, form: Format, limits: Limits) -> Image.Image:
 def fingerprint_picture(picture: Image.Image, form: Format, recipe: Recipe) -> MediaFingerprints:
     """Hash a picture from `open_picture` that does not move.
 
-    Gives what the recipe asks for, then the same of the variant SHOWN where it differs. A picture
-    whose data end early is hashed as far as it goes, with UNREADABLE as its limitation, one of
-    several pages by its first, with PARTLY_SEEN. One of which no look is to be hashed, for all are
-    too plain, has LOW_INFORMATION. Raises MediaUnreadable when nothing can be decoded.
+    Gives what the recipe asks for, then the same of the variant SHOWN where it differs, then that
+    of what is inside of borders and pages, in the picture as shown. A picture whose data end early
+    is hashed as far as it goes, with UNREADABLE as its limitation, one of several pages by its
+    first, with PARTLY_SEEN. One of which no look is to be hashed, for all are too plain, has
+    LOW_INFORMATION. Raises MediaUnreadable when nothing can be decoded.
     """
     detail = _other_pages(picture, form)
     limitation = UndeterminedReason.PARTLY_SEEN if detail else None
     size = picture.size
-    scale = draft(picture) if recipe.decoding is Decoding.FAST else 1
+    scale = draft(picture, _least(size, recipe)) if recipe.decoding is Decoding.FAST else 1
     if not _load(picture, form):
         limitation = UndeterminedReason.UNREADABLE
         detail = f"this {form.upper()} is cut short or damaged"
     across, down = sides(size, scale, _set_upright(picture))
-    fingerprints = [*picture_hashes(Raster(channels(picture), across, down), recipe)]
-    shown = as_shown(picture)
-    if shown is not None:
-        fingerprints += picture_hashes(Raster(shown, across, down), recipe, SHOWN)
-    if recipe.algorithms and not fingerprints:
+    fingerprints = _hashes(picture, across, down, recipe)
+    if recipe.algorithms and not any(one.algorithm.is_of_whole for one in fingerprints):
         limitation = limitation or UndeterminedReason.LOW_INFORMATION
         detail = "; ".join(filter(None, (detail, TOO_PLAIN)))
     return MediaFingerprints(
@@ -120,10 +125,37 @@ def fingerprint_picture(picture: Image.Image, form: Format, recipe: Recipe) -> M
         width=across.length,
         height=down.length,
         duration_ms=None,
-        fingerprints=tuple(fingerprints),
+        fingerprints=fingerprints,
         limitation=limitation,
         detail=detail,
     )
+
+
+def _hashes(
+    picture: Image.Image, across: Side, down: Side, recipe: Recipe
+) -> tuple[Fingerprint, ...]:
+    """All looks at a picture that is decoded; no more than one copy of it is held at a time."""
+    seen: list[Fingerprint] = []
+    shown = as_shown(picture)
+    if shown is not None:
+        page = Raster(shown, across, down)
+        seen = [*picture_hashes(page, recipe, SHOWN), *inner_hashes(page, recipe)]
+        seen += local_hashes(page, recipe, SHOWN)
+        del page
+    is_as_shown = shown is None
+    del shown
+    raster = Raster(channels(picture), across, down)
+    whole = [*picture_hashes(raster, recipe)]
+    if is_as_shown:
+        seen = [*inner_hashes(raster, recipe), *local_hashes(raster, recipe)]
+    return (*whole, *seen)
+
+
+def _least(size: tuple[int, int], recipe: Recipe) -> int:
+    """How many cells fast decoding leaves along the shorter side."""
+    if recipe.local is None:
+        return FAST_SIDE
+    return max(FAST_SIDE, round(recipe.local.side * min(size) / max(size)))
 
 
 def _set_upright(picture: Image.Image) -> int:

@@ -6,7 +6,6 @@ keep their share of them too, and none that looks like another one beside it, as
 """
 
 import functools
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,10 @@ from PIL import Image
 
 from hashsvc import features
 from hashsvc.features import Features
+from hashsvc.media.recipe import Looking
+
+LEAST = 16
+"""With fewer features a picture is too plain to be told by them."""
 
 _FACTOR, _LEVELS = 1.2, 8
 _PATCH = 31
@@ -27,32 +30,13 @@ _LEAST_SIDE = 32
 _ALIKE_BITS = 24
 
 
-@dataclass(frozen=True, slots=True)
-class Looking:
-    """How closely to look: `most` features, of a picture whose longer side has `side` pixels.
-
-    `distinct` leaves out those that look like another one, for which a list pays with its memory.
-    """
-
-    most: int
-    side: int
-    distinct: bool = False
-
-
-KNOWN = Looking(most=features.MOST_KNOWN, side=512, distinct=True)
-"""For pictures of lists: up to 9.7 KB each."""
-
-ASKED = Looking(most=1000, side=960)
-"""For uploads, in which what is known may be a small part."""
-
-
-def local_features(rgb: Image.Image, looking: Looking) -> bytes | None:
-    """Return the value of a picture's local features; None for one that is too small or plain."""
-    grey = _grey(rgb, looking.side)
+def local_features(picture: Image.Image, looking: Looking) -> bytes | None:
+    """Return the value of a grey picture's local features; None where there are hardly any."""
+    grey = _grey(picture, looking.side)
     if grey is None:
         return None
     points, codes = _orb(looking.most * _POOL).detectAndCompute(grey, None)
-    if not points:
+    if len(points) < LEAST:
         return None
     rows = np.array([(*p.pt, p.size, p.angle, p.response) for p in points], np.float64)
     kept = _ordered(rows, grey.shape)
@@ -69,23 +53,19 @@ def local_features(rgb: Image.Image, looking: Looking) -> bytes | None:
     return features.pack(found)
 
 
-def _grey(rgb: Image.Image, side: int) -> NDArray[np.uint8] | None:
-    """The picture in grey, shrunk to `side`; a small one is enlarged, or it had no patches."""
-    longer = max(rgb.size)
+def _grey(picture: Image.Image, side: int) -> NDArray[np.uint8] | None:
+    """The picture shrunk to `side`; a small one is enlarged, or it had no patches."""
+    longer = max(picture.size)
     scale = side / longer
     if scale > 1:
         scale = max(1.0, min(_MOST_ENLARGED, _ENLARGED_SIDE / longer))
-    width, height = (max(1, round(length * scale)) for length in rgb.size)
+    width, height = (max(1, round(length * scale)) for length in picture.size)
     if min(width, height) < _LEAST_SIDE:
         return None
-    grey = rgb.convert("L")
-    if (width, height) != grey.size:
-        # Shrunk by whole numbers first: filters over large pictures are slow.
-        step = max(1, int(0.5 / scale))
-        if step > 1:
-            grey = grey.reduce(step)
-        grey = grey.resize((width, height), Image.Resampling.BICUBIC)
-    return np.asarray(grey)
+    if (width, height) != picture.size:
+        # By whole numbers first: filters over large pictures are slow.
+        picture = picture.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    return np.asarray(picture)
 
 
 @functools.lru_cache(maxsize=4)

@@ -5,11 +5,13 @@ of 2, 4 or 8 pixels a side without computing the pixels. `FAST_SIDE` says how fa
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from hashsvc.media.borders import Box
 from hashsvc.media.pdq import Side, Spectrum, pdq_spectrum, spectrum
 
 SHRUNK_SIDE = 512
@@ -30,13 +32,20 @@ _DOWN_REVERSED = frozenset({3, 4, 7, 8})
 _TURNED = frozenset({5, 6, 7, 8})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Raster:
-    """`rgb` has one pixel for each cell of the two sides."""
+    """A picture, or a part of one: `rgb` has a pixel for each cell of the two sides of `whole`.
+
+    `left` and `top` are where the part begins in it, in cells; of a picture that is no part of
+    another `whole` is None.
+    """
 
     rgb: Image.Image
     across: Side
     down: Side
+    left: int = 0
+    top: int = 0
+    whole: "Raster | None" = None
 
     @classmethod
     def of(cls, rgb: Image.Image) -> "Raster":
@@ -48,12 +57,32 @@ class Raster:
         """Whether the pixels themselves were never decoded."""
         return self.across.scale > 1 or self.down.scale > 1
 
+    @cached_property
+    def grey(self) -> Image.Image:
+        """The cells as 8-bit grey."""
+        if self.whole is None:
+            return self.rgb.convert("L")
+        return self.whole.grey.crop(
+            (self.left, self.top, self.left + self.across.cells, self.top + self.down.cells)
+        )
+
+    def part(self, box: Box) -> "Raster":
+        """A part of a whole picture, in cells."""
+        return Raster(
+            self.rgb,
+            _part(self.across, box.left, box.right),
+            _part(self.down, box.top, box.bottom),
+            box.left,
+            box.top,
+            self,
+        )
+
     def spectrum(self) -> Spectrum:
         """What PDQ is made of; read by bands, so that no whole array of the picture is made."""
         return spectrum(self.down, self.across, self._rows)
 
     def shrunk512(self) -> Spectrum | None:
-        """The same after Meta's first step; None for a picture that this leaves as it is.
+        """The same of a whole picture after Meta's first step; None where this changes nothing.
 
         Their C++ reader makes a picture with a side of more than 512 pixels 512 x 512, whatever
         its shape: pixel x of the result is pixel floor(x * width / 512). All 188 pictures of our
@@ -72,7 +101,9 @@ class Raster:
         return pdq_spectrum(np.asarray(shrunk))
 
     def _rows(self, first: int, last: int) -> NDArray[np.uint8]:
-        return np.asarray(self.rgb.crop((0, first, self.rgb.width, last)))
+        left, top = self.left, self.top
+        box = (left, top + first, left + self.across.cells, top + last)
+        return np.asarray(self.rgb.crop(box))
 
 
 def draft(picture: Image.Image, least: int = FAST_SIDE) -> int:
@@ -103,6 +134,12 @@ def sides(size: tuple[int, int], scale: int, orientation: int) -> tuple[Side, Si
 
 def _side(length: int, scale: int, *, is_reversed: bool) -> Side:
     return Side(length, scale, lead=-length % scale if is_reversed else 0)
+
+
+def _part(side: Side, first: int, last: int) -> Side:
+    """The cells of a side from `first` up to but not including `last`."""
+    start, end = (min(max(0, at * side.scale - side.lead), side.length) for at in (first, last))
+    return Side(end - start, side.scale, lead=side.lead if first == 0 else 0)
 
 
 def _steps(side: Side) -> tuple[float, float]:

@@ -13,13 +13,33 @@ made with that; a list does not, as this would double it to find what checks fin
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from hashsvc import features
 from hashsvc.model import Algorithm, Decoding
 
 PERCEPTUAL = (Algorithm.PDQ, Algorithm.PHASH, Algorithm.DHASH, Algorithm.WHASH)
 """The algorithms that can be chosen; digests are always given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """How closely to look for local features: the `most`, in a picture of `side` pixels at most.
+
+    `distinct` leaves out those that look like another one, for which a list pays with its memory.
+    """
+
+    most: int
+    side: int
+    distinct: bool = False
+
+
+LOCAL_FOR_LISTS = Looking(most=features.MOST_KNOWN, side=512, distinct=True)
+"""For pictures of lists that take local features: up to 9.7 KB each."""
+
+LOCAL_FOR_CHECKS = Looking(most=1000, side=960)
+"""For uploads, in which what is known may be a small part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +55,24 @@ class Recipe:
     kept, until a second has passed since; 0 keeps all. Not for key frames.
 
     `mirrored`: also PDQ of each frame of a video with left and right swapped: the form
-    `flip_horizontal`.
+    `flip_horizontal`. `dihedral_frames`: also PDQ of each frame mirrored and turned: the variants
+    of `pdq.FORMS`, seven more values each.
 
-    `trimmed`: where the frames of a video have borders of one colour, also PDQ of what is inside:
-    the variant `trimmed`, in the same forms.
+    `trimmed`: where a picture, or the frames of a video, have borders of one colour, also the
+    hashes of what is inside: the variant `trimmed`, PDQ in the same forms as of the whole.
+
+    `framed`: where a picture is a page with another one in it, such as a screenshot or a picture
+    with a caption, also the hashes of that: the variant `framed`, PDQ in its forms. Not for
+    lists: what such a page says may be why it is known, and the picture in it anybody's.
 
     `decoding`: FAST lets a JPEG be decoded at a fraction of its size, and takes the frames of a
     video by their luma, without making colours of it; what was made of such pixels says so.
 
     `algorithms`: which of PERCEPTUAL for pictures. Videos are always hashed with PDQ.
 
-    `dihedral`: also PDQ of the picture, or frame, mirrored and turned: the variants of
-    `pdq.FORMS`, seven more values each.
+    `dihedral`: also PDQ of each look at a picture mirrored and turned, in the same variants.
+
+    `local`: local features of pictures, as closely as that says. Not for videos.
 
     `plain`: also the perceptual hashes of a look at a picture that is too plain to be told from
     others by them (`pdq.Spectrum.is_plain`). Not for videos, which are known by many frames.
@@ -62,12 +88,15 @@ class Recipe:
     key_frames: bool = False
     distinct_bits: int = 0
     mirrored: bool = False
+    dihedral_frames: bool = False
     trimmed: bool = False
+    framed: bool = False
     decoding: Decoding = Decoding.EXACT
     algorithms: tuple[Algorithm, ...] = (Algorithm.PDQ, Algorithm.PHASH)
     dihedral: bool = False
     shrunk512: bool = False
     plain: bool = True
+    local: Looking | None = None
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.rate) and self.rate > 0):
@@ -84,12 +113,15 @@ class Recipe:
             "key_frames": self.key_frames,
             "distinct_bits": self.distinct_bits,
             "mirrored": self.mirrored,
+            "dihedral_frames": self.dihedral_frames,
             "trimmed": self.trimmed,
+            "framed": self.framed,
             "decoding": self.decoding.value,
             "algorithms": [algorithm.value for algorithm in self.algorithms],
             "dihedral": self.dihedral,
             "shrunk512": self.shrunk512,
             "plain": self.plain,
+            "local": None if self.local is None else asdict(self.local),
         }
 
     @classmethod
@@ -100,12 +132,15 @@ class Recipe:
             key_frames=content["key_frames"],
             distinct_bits=content["distinct_bits"],
             mirrored=content["mirrored"],
+            dihedral_frames=content["dihedral_frames"],
             trimmed=content["trimmed"],
+            framed=content["framed"],
             decoding=Decoding(content["decoding"]),
             algorithms=tuple(Algorithm(name) for name in content["algorithms"]),
             dihedral=content["dihedral"],
             shrunk512=content["shrunk512"],
             plain=content["plain"],
+            local=None if content["local"] is None else Looking(**content["local"]),
         )
 
 
@@ -117,8 +152,11 @@ FOR_CHECKS = Recipe(
     key_frames=True,
     mirrored=True,
     trimmed=True,
+    framed=True,
     decoding=Decoding.FAST,
+    dihedral=True,
     shrunk512=True,
     plain=False,
+    local=LOCAL_FOR_CHECKS,
 )
 """For media to check."""

@@ -4,6 +4,8 @@ A variant is a look (the whole, what is inside its borders, ...) in one of the d
 original is named in neither.
 """
 
+from functools import lru_cache
+
 from hashsvc.media.pdq import FORMS
 from hashsvc.model import ORIGINAL
 
@@ -11,7 +13,10 @@ SHRUNK512 = "shrunk512"
 """The look that is the picture shrunk to 512 x 512 first, as Meta's C++ tool does."""
 
 TRIMMED = "trimmed"
-"""The look that is what is inside the borders of a video."""
+"""The look that is what is inside the empty borders of a picture, or the borders of a video."""
+
+FRAMED = "framed"
+"""The look that is the picture in a page, such as a screenshot or a picture with a caption."""
 
 
 def variant_of(look: str, form: str) -> str:
@@ -19,6 +24,7 @@ def variant_of(look: str, form: str) -> str:
     return "_".join(part for part in (look, form) if part != ORIGINAL) or ORIGINAL
 
 
+@lru_cache(maxsize=256)
 def look_and_form(variant: str) -> tuple[str, str]:
     """The inverse: how the frame was looked at, and which dihedral form it is."""
     for form in FORMS[1:]:

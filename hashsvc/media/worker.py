@@ -31,7 +31,7 @@ from hashsvc.media.decode import look
 from hashsvc.media.digest import digests
 from hashsvc.media.image import PLUGINS
 from hashsvc.media.limits import Allowance, Limits
-from hashsvc.media.recipe import PERCEPTUAL, Recipe
+from hashsvc.media.recipe import PERCEPTUAL, Looking, Recipe
 from hashsvc.media.scan import Seen, Span
 from hashsvc.model import Decoding
 
@@ -39,7 +39,15 @@ _OPEN_FILES = 32
 _TELL_MS = 1000
 _NOT_LOADED = frozenset({"av.__main__", "av.datasets"})
 _EVERYTHING = Recipe(
-    rate=8, decoding=Decoding.FAST, algorithms=PERCEPTUAL, dihedral=True, shrunk512=True
+    rate=8,
+    trimmed=True,
+    framed=True,
+    decoding=Decoding.FAST,
+    algorithms=PERCEPTUAL,
+    dihedral=True,
+    dihedral_frames=True,
+    shrunk512=True,
+    local=Looking(most=16, side=64),
 )
 
 
@@ -76,6 +84,9 @@ def _warm_up() -> None:
         sample = io.BytesIO()
         Image.new("RGB", (16, 16)).save(sample, plugins[0])
         look(sample, Limits(), _EVERYTHING)
+    noise = io.BytesIO()
+    Image.effect_noise((64, 64), 64).save(noise, "PNG")
+    look(noise, Limits(), _EVERYTHING)
     # Opening a file loads what its streams are; none of these may be missing later.
     for module in pkgutil.walk_packages(av.__path__, "av."):
         if module.name not in _NOT_LOADED:

@@ -31,7 +31,7 @@ from hashsvc.v1.list_service_pb2_grpc import ListServiceServicer
 Context = grpc.aio.ServicerContext[Any, Any]
 
 _AMENDABLE = ("labels", "entities", "basis", "severity", "incident", "expire_time", "note")
-_CHANGEABLE = ("purpose", "readers", "names_contributors")
+_CHANGEABLE = ("purpose", "readers", "names_contributors", "local_features")
 _FEW = 500
 _DEFAULT_PAGE, _LARGEST_PAGE = 100, 1_000
 # Characters of a caller's text that the audit log takes.
@@ -68,6 +68,7 @@ class ListServicer(ListServiceServicer):
             request_id=request.request_id,
             readers=request.list.readers,
             names_contributors=request.list.names_contributors,
+            local_features=request.list.local_features,
             by=access.sender(),
         )
         revision = self._revisions.token(position)
@@ -84,6 +85,7 @@ class ListServicer(ListServiceServicer):
             "purpose": new.purpose,
             "readers": tuple(new.readers),
             "names_contributors": new.names_contributors,
+            "local_features": new.local_features,
         }
         hash_list, position = await self._threads.write(
             self._ledger.update_list,

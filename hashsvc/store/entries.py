@@ -41,6 +41,7 @@ def to_list(row: Any) -> HashList:
         tuple(orjson.loads(row.readers)),
         bool(row.names_contributors),
         row.key,
+        bool(row.local_features),
     )
 
 

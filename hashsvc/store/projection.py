@@ -369,4 +369,5 @@ def described_columns(change: ListDescribed) -> dict[str, Any]:
         "purpose": change.purpose,
         "readers": orjson.dumps(list(change.readers)).decode(),
         "names_contributors": change.names_contributors,
+        "local_features": change.local_features,
     }

@@ -92,6 +92,8 @@ def encode(change: Change, entry: bytes | None = None) -> bytes:
                 "readers": list(change.readers),
                 "names_contributors": change.names_contributors,
             }
+            if change.local_features:
+                document["local_features"] = True
         case KeyRotated(statement=statement):
             document |= {"kind": "rekeyed", "statement": statement}
         case OpinionGiven(entry=name, opinion=opinion, reason=reason):
@@ -152,6 +154,7 @@ def _decode(document: Mapping[str, Any], time: datetime) -> Change:
                 _texts(document["readers"]),
                 _checked(document["names_contributors"], bool),
                 time,
+                _checked(document.get("local_features", False), bool),
             )
         case "rekeyed":
             return KeyRotated(text("statement"), time)
@@ -253,7 +256,9 @@ def _description(document: Mapping[str, Any]) -> Description:
 def _columns(fingerprints: Iterable[Fingerprint]) -> dict[str, dict[str, Any]]:
     columns: dict[str, dict[str, Any]] = {}
     for algorithm, group in _by_algorithm(fingerprints).items():
-        values = [f.value for f in group] if algorithm.is_local else [b"".join(f.value for f in group)]
+        values = (
+            [f.value for f in group] if algorithm.is_local else [b"".join(f.value for f in group)]
+        )
         texts = [base64.b64encode(value).decode() for value in values]
         column: dict[str, Any] = {"values": texts if algorithm.is_local else texts[0]}
         for name, plain in (("quality", None), ("time_ms", None), ("variant", ORIGINAL)):

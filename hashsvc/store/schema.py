@@ -3,7 +3,8 @@
 `records` is the truth; `entries`, `fingerprints` and the counters in `lists` are projections of
 it, written in the same transaction, and can be rebuilt from it. Times are whole microseconds
 since 1970, UTC. Versions: 0001 is the first; 0002 has partners and their credentials, 0003 the
-audit log, 0004 the lists' signed logs and canaries, 0005 what following lists of others needs.
+audit log, 0004 the lists' signed logs and canaries, 0005 what following lists of others needs, 0006
+which lists take local features.
 """
 
 import sqlalchemy as sa
@@ -31,6 +32,7 @@ lists = sa.Table(
     sa.Column("readers", sa.Text, nullable=False),  # JSON, a list of texts
     sa.Column("names_contributors", sa.Boolean, nullable=False),
     sa.Column("key", sa.Text, nullable=False),  # the public key in force; empty until it is known
+    sa.Column("local_features", sa.Boolean, nullable=False),
 )
 
 records = sa.Table(

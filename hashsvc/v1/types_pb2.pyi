@@ -123,7 +123,7 @@ class Fingerprint(_message.Message):
     def __init__(self, algorithm: _Optional[_Union[Algorithm, str]] = ..., value: _Optional[bytes] = ..., quality: _Optional[int] = ..., time_offset: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., decoding: _Optional[_Union[Decoding, str]] = ..., variant: _Optional[str] = ...) -> None: ...
 
 class HashList(_message.Message):
-    __slots__ = ("name", "kind", "purpose", "size", "active_entries", "create_time", "readers", "names_contributors", "key")
+    __slots__ = ("name", "kind", "purpose", "size", "active_entries", "create_time", "readers", "names_contributors", "key", "local_features")
     NAME_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     PURPOSE_FIELD_NUMBER: _ClassVar[int]
@@ -133,6 +133,7 @@ class HashList(_message.Message):
     READERS_FIELD_NUMBER: _ClassVar[int]
     NAMES_CONTRIBUTORS_FIELD_NUMBER: _ClassVar[int]
     KEY_FIELD_NUMBER: _ClassVar[int]
+    LOCAL_FEATURES_FIELD_NUMBER: _ClassVar[int]
     name: str
     kind: ListKind
     purpose: str
@@ -142,7 +143,8 @@ class HashList(_message.Message):
     readers: _containers.RepeatedScalarFieldContainer[str]
     names_contributors: bool
     key: str
-    def __init__(self, name: _Optional[str] = ..., kind: _Optional[_Union[ListKind, str]] = ..., purpose: _Optional[str] = ..., size: _Optional[int] = ..., active_entries: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., readers: _Optional[_Iterable[str]] = ..., names_contributors: bool = ..., key: _Optional[str] = ...) -> None: ...
+    local_features: bool
+    def __init__(self, name: _Optional[str] = ..., kind: _Optional[_Union[ListKind, str]] = ..., purpose: _Optional[str] = ..., size: _Optional[int] = ..., active_entries: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., readers: _Optional[_Iterable[str]] = ..., names_contributors: bool = ..., key: _Optional[str] = ..., local_features: bool = ...) -> None: ...
 
 class Entry(_message.Message):
     __slots__ = ("name", "media_type", "fingerprints", "labels", "entities", "basis", "severity", "incident", "expire_time", "note", "contributor", "create_time", "update_time", "withdraw_time", "withdraw_reason", "canary_of", "opinions", "distrusted", "erased")

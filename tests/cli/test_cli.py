@@ -8,15 +8,19 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from hashsvc import testpattern
+from hashsvc.demo import samples
+from hashsvc.demo.pictures import BAR
 from hashsvc.media import Recipe, fingerprint_file
 from hashsvc.media.recipe import PERCEPTUAL
 from hashsvc.model import Algorithm, Basis, Description, EntryDraft
 from hashsvc_client import Client
 from tests import plain
+from tests.media.making import film, movie, scene
 from tests.processes import MATCHED, hashsvc, objects, serving
 
 # Pictures of which the C++ tool's hash is far from that of the whole picture.
@@ -126,24 +130,48 @@ def test_hashing_a_folder_says_how_fast(pictures: Path, tmp_path: Path) -> None:
     assert hashsvc("hash", tmp_path / "0.png").stderr == ""
 
 
-def test_mirrored_and_turned_copies_are_found(
-    server: str, shared_media: Path, tmp_path: Path
-) -> None:
-    """Where they are looked for; the evidence says which way round it was."""
-    known = shared_media / "images" / "kodak_10.jpg"
-    hashsvc(*CONTRIBUTE, "acme/turned", known, server=server)
+def test_changed_copies_are_found_and_say_how(server: str, tmp_path: Path) -> None:
+    """Mirrored, turned, bordered, captioned, or both: whoever hashes, the variant names it."""
+    known = samples.KNOWN / "fig.jpg"
+    hashsvc(*CONTRIBUTE, "acme/changed", known, server=server)
     with Image.open(known) as picture:
-        picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / "flip_horizontal.jpg")
-        # A copy turned clockwise is found by turning it back.
-        picture.transpose(Image.Transpose.ROTATE_270).save(tmp_path / "rotate90.jpg")
-    for name in ("flip_horizontal", "rotate90"):
-        copy = tmp_path / f"{name}.jpg"
-        assert hashsvc("check", copy, server=server).returncode == 0
-        done = hashsvc("check", "--dihedral", "--json", copy, server=server)
-        (match,) = objects(done)[0]["matches"]
-        assert match["variant"].removeprefix("shrunk512_") == name
-        assert match["distance"] <= 16
-    refused = hashsvc("check", "--dihedral", "--send-media", known, server=server)
+        mirrored = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        copies = {
+            "flip_horizontal": mirrored,
+            # A copy turned clockwise is found by turning it back.
+            "rotate90": picture.transpose(Image.Transpose.ROTATE_270),
+            "trimmed": ImageOps.expand(picture, 50, "white"),
+            "trimmed_flip_horizontal": ImageOps.expand(mirrored, (0, 120), "black"),
+            "framed": BAR.change(picture.convert("RGB")),
+            "framed_flip_horizontal": BAR.change(mirrored),
+        }
+    for name, copy in copies.items():
+        copy.save(tmp_path / f"{name}.jpg")
+    for how in ((), ("--send-media",)):
+        done = hashsvc("check", "--json", *how, tmp_path, server=server)
+        assert done.returncode == MATCHED
+        for answer in objects(done):
+            (match,) = answer["matches"]
+            assert match["variant"].removeprefix("shrunk512_") == Path(answer["file"]).stem
+            assert match["distance"] <= 24
+
+
+def test_turned_videos_are_found_where_asked_for(server: str, tmp_path: Path) -> None:
+    """Eight looks at every frame cost too much to be taken always."""
+    turned = [np.rot90(scene(n // 10), k=-1).copy() for n in range(50)]
+    (tmp_path / "known.mp4").write_bytes(movie(tmp_path / "a.mp4", "mpeg4", seconds=5))
+    (tmp_path / "turned.mp4").write_bytes(film(tmp_path / "b.mp4", "mpeg4", turned))
+    copy = tmp_path / "turned.mp4"
+    media = fingerprint_file(tmp_path / "known.mp4")
+    description = Description(labels=("propaganda",), basis=Basis.RESEARCH)
+    with Client(server) as client:
+        client.create_list("acme/turned")
+        draft = EntryDraft(media.media_type, media.fingerprints, description)
+        client.add_entries("acme/turned", [draft])
+        assert not client.check_file(copy).matches
+    (answer,) = objects(hashsvc("check", "--dihedral", "--json", copy, server=server))
+    assert answer["matches"][0]["variant"] == "rotate90"
+    refused = hashsvc("check", "--dihedral", "--send-media", copy, server=server)
     assert refused.returncode == 2
     assert "the node decides" in refused.stderr
 

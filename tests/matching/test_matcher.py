@@ -76,6 +76,18 @@ def test_plain_pictures_are_undetermined_unless_a_digest_is_known(desk: Desk) ->
     assert desk.check(*plain, sha256).outcome is Outcome.MATCH
 
 
+def test_a_plain_page_does_not_silence_the_picture_in_it(desk: Desk) -> None:
+    """Each look is judged by its own quality: a page may be plain, and what it frames not."""
+    phash = EntryDraft(MediaType.IMAGE, (Fingerprint(Algorithm.PHASH, PHASH),), PROPAGANDA)
+    names = desk.add("acme/known", pdq_draft(PDQ), phash)
+    page = (pdq(PDQ, quality=49), Fingerprint(Algorithm.PHASH, PHASH))
+    framed = replace(pdq(flip(PDQ, 3)), variant="framed_flip_horizontal")
+    verdict = desk.check(*page, framed)
+    assert [(match.entry, match.variant) for match in verdict.matches] == [
+        (names[0], "framed_flip_horizontal")
+    ]
+
+
 def test_a_degenerate_64_bit_hash_is_undetermined(desk: Desk) -> None:
     """A flat picture's pHash has one bit set."""
     flat = Fingerprint(Algorithm.PHASH, bytes.fromhex("8000000000000000"))

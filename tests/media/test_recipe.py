@@ -27,7 +27,12 @@ from tests.media.making import distance, look, movie, pdq_of, photo, saved
 
 FAST = Recipe(decoding=Decoding.FAST)
 EVERYTHING = Recipe(
-    decoding=Decoding.FAST, algorithms=PERCEPTUAL, dihedral=True, shrunk512=True, rate=2.0
+    decoding=Decoding.FAST,
+    algorithms=PERCEPTUAL,
+    dihedral=True,
+    dihedral_frames=True,
+    shrunk512=True,
+    rate=2.0,
 )
 ORIENTATION = 0x0112
 FAST_BITS = 6
@@ -57,10 +62,12 @@ def test_the_recipe_for_lists(large: Image.Image) -> None:
 
 
 def test_the_recipe_for_checks(large: Image.Image) -> None:
-    """Fast, and what the C++ tool would make as well; digests are exact whatever else is not."""
+    """Fast, in eight forms, and what the C++ tool would make as well; digests are exact anyway."""
     found = look(saved(large, "jpeg"), FOR_CHECKS)
-    assert names(found) == ["sha256", "md5", "pdq", "pdq shrunk512", "phash"]
-    assert [f.decoding for f in found.fingerprints] == ["exact"] * 2 + ["fast"] * 3
+    forms = ["pdq", *(f"pdq {form}" for form in FORMS[1:])]
+    shrunk = [f"pdq {SHRUNK512}", *(f"pdq {SHRUNK512}_{form}" for form in FORMS[1:])]
+    assert names(found) == ["sha256", "md5", *forms, *shrunk, "phash"]
+    assert [f.decoding for f in found.fingerprints] == ["exact"] * 2 + ["fast"] * 17
     assert (found.width, found.height) == large.size
 
 

@@ -213,6 +213,7 @@ def update_list_request(
     purpose: str | None,
     readers: Sequence[str] | None,
     names_contributors: bool | None,
+    local_features: bool | None,
     request_id: str | None,
 ) -> list_service_pb2.UpdateListRequest:
     """Build an UpdateListRequest of the values that are not None."""
@@ -227,6 +228,9 @@ def update_list_request(
     if names_contributors is not None:
         request.list.names_contributors = names_contributors
         request.update_mask.paths.append("names_contributors")
+    if local_features is not None:
+        request.list.local_features = local_features
+        request.update_mask.paths.append("local_features")
     return request
 
 

@@ -84,12 +84,14 @@ class AsyncClient(AsyncChecks, AsyncLogs):
         purpose: str = "",
         readers: Sequence[str] = EVERYONE,
         names_contributors: bool = False,
+        local_features: bool = False,
         request_id: str | None = None,
     ) -> HashList:
         """Create a list."""
         request = messages.create_list_request(name, kind, purpose, request_id)
         request.list.readers.extend(readers)
         request.list.names_contributors = names_contributors
+        request.list.local_features = local_features
         with raised_as_client_errors():
             response = await self._lists.CreateList(request, timeout=self._timeout_s)
         return translate.list_from_proto(response.list)
@@ -101,11 +103,12 @@ class AsyncClient(AsyncChecks, AsyncLogs):
         purpose: str | None = None,
         readers: Sequence[str] | None = None,
         names_contributors: bool | None = None,
+        local_features: bool | None = None,
         request_id: str | None = None,
     ) -> HashList:
         """Change what a list says of itself: what is not None."""
         request = messages.update_list_request(
-            name, purpose, readers, names_contributors, request_id
+            name, purpose, readers, names_contributors, local_features, request_id
         )
         with raised_as_client_errors():
             response = await self._lists.UpdateList(request, timeout=self._timeout_s)
