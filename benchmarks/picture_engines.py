@@ -31,6 +31,7 @@ from hashsvc.app import Node
 from hashsvc.config import load
 from hashsvc.errors import MediaError
 from hashsvc.media import FOR_CHECKS, FOR_LISTS, Recipe, fingerprint
+from hashsvc.media.recipe import LOCAL_FOR_CHECKS, LOCAL_FOR_LISTS
 from hashsvc.model import Algorithm, Basis, Description, EntryDraft
 from hashsvc_client import Client
 
@@ -66,21 +67,36 @@ class Setup:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
+_ONE_LOOK = replace(
+    FOR_CHECKS, trimmed=False, framed=False, dihedral=False, shrunk512=False, local=None
+)
+_WITH_LOCAL = replace(FOR_LISTS, local=LOCAL_FOR_LISTS)
+
+
 def _alone(recipe: Recipe, algorithm: Algorithm) -> Recipe:
-    return replace(recipe, algorithms=(algorithm,), shrunk512=False)
+    return replace(recipe, algorithms=(algorithm,))
 
 
 def _one(name: str, algorithm: Algorithm) -> Setup:
     """The service with one algorithm, and nothing beside it."""
-    return Setup(name, _alone(FOR_LISTS, algorithm), _alone(FOR_CHECKS, algorithm))
+    return Setup(name, _alone(FOR_LISTS, algorithm), _alone(_ONE_LOOK, algorithm))
 
 
 OURS = (
     Setup("hashsvc"),
+    Setup("hashsvc with local features", _WITH_LOCAL),
+    Setup(
+        "hashsvc local features alone",
+        replace(_WITH_LOCAL, algorithms=()),
+        replace(_ONE_LOOK, algorithms=(), local=LOCAL_FOR_CHECKS),
+    ),
+    Setup("hashsvc one look", checks=_ONE_LOOK),
     _one("hashsvc PDQ alone", Algorithm.PDQ),
     # By default pHash speaks only where PDQ cannot.
     _one("hashsvc pHash alone", Algorithm.PHASH),
-    Setup("hashsvc eight forms", checks=replace(FOR_CHECKS, dihedral=True)),
+    Setup("hashsvc eight forms", checks=replace(_ONE_LOOK, dihedral=True)),
+    Setup("hashsvc trimmed", checks=replace(_ONE_LOOK, trimmed=True)),
+    Setup("hashsvc framed", checks=replace(_ONE_LOOK, framed=True)),
 )
 """The service as it is by default first; the others have parts of it switched off or on."""
 
@@ -186,7 +202,7 @@ class Service(AbstractContextManager["Service"]):
 
     def learn(self, known: Mapping[str, bytes], recipe: Recipe) -> None:
         """Contribute files by name, as a partner does."""
-        self._client.create_list(LIST)
+        self._client.create_list(LIST, local_features=recipe.local is not None)
         drafts = [_draft(data, recipe) for data in known.values()]
         batches = (drafts[first : first + _BATCH] for first in range(0, len(drafts), _BATCH))
         added = [e for answer in self._client.add_batches(LIST, batches) for e in answer.entries]

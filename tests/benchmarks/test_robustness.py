@@ -14,7 +14,7 @@ from tests.benchmarks.running import rows_of
 from tests.benchmarks.test_picture_edits import photo
 
 KNOWN = ("coffee", "fig", "wine")
-ENGINES = "hashsvc,hashsvc eight forms,threatexchange PDQ,pdqhash dihedral,imagehash pHash"
+ENGINES = "hashsvc one look,hashsvc eight forms,threatexchange PDQ,pdqhash dihedral,imagehash pHash"
 
 
 @pytest.fixture
