@@ -19,6 +19,7 @@ from benchmarks import (
     propagation,
     report,
     results,
+    robustness,
     start,
     video,
 )
@@ -56,6 +57,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "fairness": fairness,
     "hashing": hashing,
     "video": video,
+    "robustness": robustness,
 }
 
 

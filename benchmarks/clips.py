@@ -70,7 +70,7 @@ def load(folder: Path, pictures: Path | None = None) -> Library:
     Without one every file is a group of its own, and all are known. The folder of the demonstration
     gets some more, that pan over its pictures. Raises SystemExit for a folder without clips.
     """
-    table = _manifest(folder)
+    table = manifest(folder)
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not files:
         raise SystemExit(f"--videos: no clips in {folder}")
@@ -94,8 +94,8 @@ def load(folder: Path, pictures: Path | None = None) -> Library:
     return Library(known, copies, unrelated, _pictures(folder, pictures))
 
 
-def _manifest(folder: Path) -> dict[str, dict[str, str]]:
-    """The lines of the manifest by the name of the file."""
+def manifest(folder: Path) -> dict[str, dict[str, str]]:
+    """The lines of MANIFEST.tsv, there or in the folder above, by the name of the file."""
     for path in (folder / "MANIFEST.tsv", folder.parent / "MANIFEST.tsv"):
         if path.is_file():
             with path.open(encoding="utf-8") as file:
@@ -112,7 +112,7 @@ def _pictures(folder: Path, given: Path | None) -> list[Path]:
         if not found:
             raise SystemExit(f"--images: no pictures in {given}")
         return found
-    table = _manifest(folder)
+    table = manifest(folder)
     beside = folder.parent / "images"
     found = [path for path in paths(beside) if table.get(path.name, {}).get("role") == "benign"]
     return found or paths(DEMO / "unrelated")

@@ -32,7 +32,7 @@ MAX_S = 20.0
 
 _SCENE_S = 4.0
 _LINE_S = 2.5
-_WORDS = (
+WORDS = (
     *("garden", "morning", "river", "yellow", "window", "seldom", "walking", "together", "under"),
     *("seven", "bridges", "after", "rain", "kitchen", "quiet", "market", "letters", "and", "the"),
 )
@@ -324,7 +324,7 @@ def subtitled(film: Film, rng: Rng, lines: int) -> Film:
     """White words with a dark edge at the bottom, others every few seconds."""
     count = int(film.seconds / _LINE_S) + 1
     texts = [
-        "\n".join(" ".join(rng.choice(_WORDS, size=5)) for _ in range(lines)) for _ in range(count)
+        "\n".join(" ".join(rng.choice(WORDS, size=5)) for _ in range(lines)) for _ in range(count)
     ]
     size = max(9, round(film.height / 14))
     font = ImageFont.load_default(size)

@@ -70,6 +70,29 @@ def recall_by_edit(rows: Sequence[Row], path: Path) -> Path:
     return path
 
 
+def recall_of_engines(rows: Sequence[Row], path: Path) -> Path:
+    """Recall after each edit, a column for each engine: yellow is all, dark is none."""
+    engines = _engines(rows)
+    names = list(dict.fromkeys((row["edit"], row["strength"]) for row in rows))
+    cells = {(row["edit"], row["strength"], row["engine"]): row["recall"] for row in rows}
+    values = [[cells.get((*name, engine), float("nan")) for engine in engines] for name in names]
+    inches = (2.5 + 0.75 * len(engines), max(_INCHES[1], 1.5 + 0.16 * len(names)))
+    with _axes("known pictures found in edited uploads (recall)", path, inches) as axes:
+        axes.pcolormesh(values, cmap="viridis", vmin=0, vmax=1, edgecolors="white", linewidth=0.5)
+        for row, line in enumerate(values):
+            for column, value in enumerate(line):
+                ink, text = ("black" if value > 0.6 else "white"), f"{value:.2f}"
+                place = (column + 0.5, row + 0.5)
+                axes.text(*place, text, color=ink, ha="center", va="center", fontsize=6)
+        axes.set_xticks([n + 0.5 for n in range(len(engines))], engines, rotation=30, ha="left")
+        labels = [f"{edit}, {strength}" for edit, strength in names]
+        axes.set_yticks([n + 0.5 for n in range(len(names))], labels)
+        axes.tick_params(labelsize="x-small", labeltop=True, labelbottom=False, length=0)
+        axes.grid(visible=False)
+        axes.invert_yaxis()
+    return path
+
+
 @contextmanager
 def _axes(title: str, path: Path, inches: tuple[float, float] = _INCHES) -> Iterator[Any]:
     """The axes of a picture that is written at the end."""
