@@ -67,19 +67,22 @@ class Setup:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-_ONE_LOOK = replace(
-    FOR_CHECKS, trimmed=False, framed=False, dihedral=False, shrunk512=False, local=None
-)
-_WITH_LOCAL = replace(FOR_LISTS, local=LOCAL_FOR_LISTS)
-
-
 def _alone(recipe: Recipe, algorithm: Algorithm) -> Recipe:
-    return replace(recipe, algorithms=(algorithm,))
+    return replace(_whole(recipe), algorithms=(algorithm,))
+
+
+def _whole(recipe: Recipe) -> Recipe:
+    """The same without any look at a part of a picture, or at a mirrored or turned one."""
+    return replace(recipe, dihedral=False, trimmed=False, framed=False, shrunk512=False, local=None)
+
+
+_ONE_LOOK = _whole(FOR_CHECKS)
+_WITH_LOCAL = replace(FOR_LISTS, local=LOCAL_FOR_LISTS)
 
 
 def _one(name: str, algorithm: Algorithm) -> Setup:
     """The service with one algorithm, and nothing beside it."""
-    return Setup(name, _alone(FOR_LISTS, algorithm), _alone(_ONE_LOOK, algorithm))
+    return Setup(name, _alone(FOR_LISTS, algorithm), _alone(FOR_CHECKS, algorithm))
 
 
 OURS = (
@@ -90,7 +93,7 @@ OURS = (
         replace(_WITH_LOCAL, algorithms=()),
         replace(_ONE_LOOK, algorithms=(), local=LOCAL_FOR_CHECKS),
     ),
-    Setup("hashsvc one look", checks=_ONE_LOOK),
+    Setup("hashsvc one look", _whole(FOR_LISTS), _ONE_LOOK),
     _one("hashsvc PDQ alone", Algorithm.PDQ),
     # By default pHash speaks only where PDQ cannot.
     _one("hashsvc pHash alone", Algorithm.PHASH),

@@ -39,6 +39,8 @@ _REACH = 10  # cells around the edge of a photograph that compression makes busy
 _STEP = 8  # levels between both sides of an edge...
 _EDGE = 0.3  # ...on at least this share of its length, where it is expected...
 _FAR = 0.5  # ...and on this much where it is not
+_RUN = 0.03  # letters are narrower than this share of a line...
+_LONG = 0.5  # ...and so much of an edge that is no text is wider
 _STRONG = 32  # levels from which a step counts no more for being larger
 _ALIKE = 0.7  # edges that are so strong compete with the strongest
 _EVEN = 0.015  # by which blurred bars on opposite sides may differ, as a share of the side
@@ -226,8 +228,18 @@ def _strongest(lines: _Levels, first: int, last: int) -> tuple[int, float]:
     # The outermost of those alike: photographs have edges of their own, from scanners and cameras.
     at = int(np.argmax(steps >= _ALIKE * steps.max()))
     # Across a line more on either side, since edges may be soft.
-    differ = np.abs(part[at + 3] - part[at]) > _STEP
-    return first + at, float(differ.mean())
+    return first + at, _share(np.abs(part[at + 3] - part[at]) > _STEP)
+
+
+def _share(differ: NDArray[np.bool_]) -> float:
+    """The share of an edge along which both sides differ; 0 of one that is as broken as text."""
+    share = float(differ.mean())
+    if share < _FAR:
+        ends = np.flatnonzero(np.diff(np.concatenate(([False], differ, [False]))))
+        lengths = ends[1::2] - ends[::2]
+        if lengths[lengths >= _RUN * differ.size].sum() < _LONG * differ.sum():
+            return 0.0
+    return share
 
 
 def _outward(lines: _Levels, at: int, empty: _Empty) -> int | None:
