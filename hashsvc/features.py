@@ -26,8 +26,8 @@ HEAD_BYTES = 4
 MOST_KNOWN = 256
 """Features that one fingerprint of an entry may have: 9,732 bytes."""
 
-MOST_ASKED = 1024
-"""Features that one fingerprint of an upload may have: 38,916 bytes."""
+MOST_ASKED = 1536
+"""Features that one fingerprint of an upload may have: 58,372 bytes."""
 
 GEOMETRY_BITS = 13
 """Of `geometry`: 3 of size in half octaves, 4 of angle in sixteenths, 3 each of x and y."""
@@ -37,7 +37,7 @@ _LAYOUT = np.dtype(
     [("code", "u1", CODE_BYTES), ("x", ">u2"), ("y", ">u2"), ("size", "u1"), ("angle", "u1")]
 )
 _SIZE_STEPS, _SIZE_UNIT = 16, 1024
-# Half octaves of the smallest ones: 31 pixels of 512.
+# Half octaves of the smallest ones that lists have: 31 pixels of 400, or of 512.
 _SMALLEST, _SIZES, _TURNS, _EIGHTHS = 12, 8, 16, 8
 
 assert _LAYOUT.itemsize == FEATURE_BYTES

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from hashsvc import calibration
 from hashsvc.matching.alignment import Rules, Segment
-from hashsvc.matching.located import LEAST_FEATURES, Agreement
+from hashsvc.matching.located import LEAST_SCORE, Agreement
 from hashsvc.matching.query import Hit
 from hashsvc.model import ORIGINAL, Confidence
 
@@ -64,9 +64,9 @@ def of_agreement(agreement: Agreement) -> Sureness:
     """Of local features in one place.
 
     Of unrelated pictures none had evidence, so there is no rate to class by either: what counts is
-    how many times as many features as are needed.
+    how many times as much there is as is needed.
     """
-    share = agreement.count / LEAST_FEATURES
+    share = agreement.score / LEAST_SCORE
     found = Confidence.WEAK
     if share >= _LIKELY:
         found = Confidence.NEAR_CERTAIN if share >= _NEAR_CERTAIN else Confidence.LIKELY

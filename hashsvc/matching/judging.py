@@ -193,7 +193,7 @@ class Judge:
             agreed = locate(features.unpack(one.value), read[value], self._matching.local_radius)
             if agreed is None or not agreed.is_evidence:
                 continue
-            if best is None or agreed.count > best.agreement.count:
+            if best is None or agreed.score > best.agreement.score:
                 best = Found(agreed, hit.fingerprint, one)
         return best
 

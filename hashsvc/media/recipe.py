@@ -35,10 +35,10 @@ class Looking:
     distinct: bool = False
 
 
-LOCAL_FOR_LISTS = Looking(most=features.MOST_KNOWN, side=512, distinct=True)
+LOCAL_FOR_LISTS = Looking(most=features.MOST_KNOWN, side=400, distinct=True)
 """For pictures of lists that take local features: up to 9.7 KB each."""
 
-LOCAL_FOR_CHECKS = Looking(most=1000, side=960)
+LOCAL_FOR_CHECKS = Looking(most=1500, side=960)
 """For uploads, in which what is known may be a small part."""
 
 
