@@ -1,6 +1,7 @@
 """Which uploads the demo checks, and what the right verdict on each is."""
 
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,7 +32,14 @@ _ALTERED = (
     ("fig", pictures.MIRROR),
     ("brushes", pictures.BAR),
 )
-_NOT_YET = (("coffee", pictures.CROP),)
+_PARTS = (
+    ("coffee", pictures.CROP),
+    ("wine", pictures.CORNER),
+    ("fig", pictures.TURNED),
+    ("stream", pictures.COLLAGE),
+    ("brushes", pictures.INSET),
+)
+_NOT_YET = (("coffee", pictures.MIRRORED_INSET),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +78,12 @@ def make(folder: Path) -> list[Section]:
         Section("Test pattern: matches on every node", (_test_pattern(),)),
         Section("Exact copies of known media", _exact(folder)),
         Section("Altered copies of known media", _altered(folder)),
+        Section("Parts of known media, and known media as a part", _pictures(_PARTS, folder)),
         Section("Unrelated media: must not match", _unrelated(folder)),
         Section("Too plain to judge: must say so, not pass as clean", _plain(folder)),
         Section(
             "What this version does not recognise yet (not counted)",
-            _not_yet(folder),
+            _pictures(_NOT_YET, folder),
             counted=False,
         ),
     ]
@@ -107,7 +116,7 @@ def _altered(folder: Path) -> tuple[Case, ...]:
     clips.write_half_size(CLIP, cut, first_s=_CUT_S)
     clips.write_quoted(CLIP, quoted, before=before, after=after)
     return (
-        *(_altered_picture(stem, alteration, folder) for stem, alteration in _ALTERED),
+        *_pictures(_ALTERED, folder),
         _altered_clip(whole, "half size"),
         _altered_clip(cut, f"half, first {_CUT_S} s cut", send_media=True),
         replace(_altered_clip(quoted, "mirrored, amid others"), starts_s=clips.PAN_S),
@@ -142,5 +151,5 @@ def _plain(folder: Path) -> tuple[Case, ...]:
     return tuple(Case(path, path.name, "none", Outcome.UNDETERMINED) for path in (grey, _TOO_PLAIN))
 
 
-def _not_yet(folder: Path) -> tuple[Case, ...]:
-    return tuple(_altered_picture(stem, alteration, folder) for stem, alteration in _NOT_YET)
+def _pictures(changes: Iterable[tuple[str, pictures.Alteration]], folder: Path) -> tuple[Case, ...]:
+    return tuple(_altered_picture(stem, alteration, folder) for stem, alteration in changes)

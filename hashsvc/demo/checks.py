@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hashsvc import testpattern
 from hashsvc.demo.cases import Case, Section
-from hashsvc.media import FOR_CHECKS, fingerprint_file
+from hashsvc.media import FOR_CHECKS, FOR_LISTS, fingerprint_file
+from hashsvc.media.recipe import LOCAL_FOR_LISTS
 from hashsvc.model import Basis, Description, EntryDraft, MediaType, Outcome, Verdict
 from hashsvc_client import Client
 
@@ -54,9 +55,10 @@ Results = list[tuple[Section, list[Result]]]
 
 def contribute(client: Client, files: Sequence[Path]) -> Contribution:
     """Hash files here and add them to a new list, in one batch."""
-    client.create_list(LIST, purpose=_PURPOSE)
+    client.create_list(LIST, purpose=_PURPOSE, local_features=True)
     start = time.perf_counter()
-    media = [fingerprint_file(path) for path in files]
+    recipe = replace(FOR_LISTS, local=LOCAL_FOR_LISTS)
+    media = [fingerprint_file(path, recipe=recipe) for path in files]
     hashed = time.perf_counter()
     drafts = [EntryDraft(m.media_type, m.fingerprints, DESCRIPTION) for m in media]
     acknowledgement = client.add_entries(LIST, drafts)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
 
+from hashsvc.demo import samples
+
 Change = Callable[[Image.Image], Image.Image]
 
 
@@ -61,9 +63,37 @@ def _below_a_bar(picture: Image.Image) -> Image.Image:
     return page
 
 
-def _cropped(picture: Image.Image) -> Image.Image:
-    width, height = picture.size
-    return picture.crop((round(0.15 * width), round(0.15 * height), width, height))
+def _corner(share: float) -> Change:
+    def cut(picture: Image.Image) -> Image.Image:
+        width, height = picture.size
+        return picture.crop((round(share * width), round(share * height), width, height))
+
+    return cut
+
+
+def _turned(picture: Image.Image) -> Image.Image:
+    return picture.rotate(8, Image.Resampling.BICUBIC, expand=True)
+
+
+def _in_collage(picture: Image.Image) -> Image.Image:
+    side = 500
+    page = Image.new("RGB", (2 * side, 2 * side))
+    others = [_opened(name) for name in ("pagoda", "sunset", "cat")]
+    for number, one in enumerate([*others, picture]):
+        page.paste(ImageOps.fit(one, (side, side)), (number % 2 * side, number // 2 * side))
+    return page
+
+
+def _in_picture(picture: Image.Image) -> Image.Image:
+    page = ImageOps.contain(_opened("mountains"), (1080, 1080))
+    small = ImageOps.contain(picture, (page.width // 3, page.height // 3))
+    page.paste(small, (page.width - small.width - 30, 30))
+    return page
+
+
+def _opened(name: str) -> Image.Image:
+    with Image.open(samples.UNRELATED / f"{name}.jpg") as opened:
+        return opened.convert("RGB")
 
 
 JPEG_30 = Alteration("JPEG quality 30", _unchanged, quality=30)
@@ -79,7 +109,12 @@ COMBINED = Alteration("caption, half, q 30", lambda p: _scaled(1 / 2)(_captioned
 MIRROR = Alteration("mirrored", ImageOps.mirror)
 BAR = Alteration("below a caption bar", _below_a_bar)
 
-CROP = Alteration("15% cropped off", _cropped)
+CROP = Alteration("15% cropped off", _corner(0.15))
+CORNER = Alteration("40% cropped off", _corner(0.4))
+TURNED = Alteration("turned by 8 degrees", _turned)
+COLLAGE = Alteration("one of four", _in_collage)
+INSET = Alteration("inset, a third wide", _in_picture)
+MIRRORED_INSET = Alteration("inset, mirrored", lambda p: _in_picture(ImageOps.mirror(p)))
 
 
 def write_plain(path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import random
 import uuid
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 256 * 1024
 MAX_ATTEMPTS = 5
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+# Local features of an upload take 57 KB.
+_BATCH_BYTES = 12 * 1024 * 1024
 _KEEPALIVE_MS = 30_000
 
 _SERVICE_CONFIG = {
@@ -181,11 +184,42 @@ def media_requests(
         yield match_service_pb2.CheckMediaRequest(chunk=chunk)
 
 
-def batch_request(uploads: Iterable[MediaFingerprints]) -> match_service_pb2.CheckBatchRequest:
-    """Build a CheckBatchRequest."""
-    return match_service_pb2.CheckBatchRequest(
-        checks=[check_request(u.media_type, u.fingerprints, u.limitation) for u in uploads]
-    )
+class Batches:
+    """Batches of uploads as requests of a size that nodes take, and their answers put together."""
+
+    def __init__(self) -> None:
+        self._awaited: deque[int] = deque()
+        self._results: list[Verdict | ClientError] = []
+        self._answers = 0
+
+    def requests(
+        self, uploads: Iterable[MediaFingerprints]
+    ) -> Iterator[match_service_pb2.CheckBatchRequest]:
+        """Build the requests of one batch: one, or more where it would be too large."""
+        checks = [check_request(u.media_type, u.fingerprints, u.limitation) for u in uploads]
+        pieces: list[list[match_service_pb2.CheckRequest]] = [[]]
+        room = _BATCH_BYTES
+        for check in checks:
+            room -= check.ByteSize()
+            if room < 0 and pieces[-1]:
+                pieces.append([])
+                room = _BATCH_BYTES - check.ByteSize()
+            pieces[-1].append(check)
+        self._awaited.append(len(pieces))
+        for piece in pieces:
+            yield match_service_pb2.CheckBatchRequest(checks=piece)
+
+    def results(
+        self, response: match_service_pb2.CheckBatchResponse
+    ) -> list[Verdict | ClientError] | None:
+        """Read an answer; returns those to a whole batch with its last one."""
+        self._results += batch_results(response)
+        self._answers += 1
+        if self._answers < self._awaited[0]:
+            return None
+        self._awaited.popleft()
+        results, self._results, self._answers = self._results, [], 0
+        return results
 
 
 def batch_results(response: match_service_pb2.CheckBatchResponse) -> list[Verdict | ClientError]:

@@ -119,10 +119,13 @@ class AsyncChecks:
         self, batches: AsyncIterable[Sequence[MediaFingerprints]]
     ) -> AsyncIterator[list[Verdict | ClientError]]:
         """Check many uploads over one stream; yields one list per batch, in order."""
-        requests = (messages.batch_request(batch) async for batch in batches)
+        sent = messages.Batches()
+        requests = (request async for batch in batches for request in sent.requests(batch))
         with raised_as_client_errors():
             async for response in self._match.CheckBatch(requests):
-                yield messages.batch_results(response)
+                results = sent.results(response)
+                if results is not None:
+                    yield results
 
     async def _send_video(
         self,

@@ -131,8 +131,12 @@ class Checks:
         place of a verdict.
         """
         with raised_as_client_errors():
-            for response in self._match.CheckBatch(messages.batch_request(b) for b in batches):
-                yield messages.batch_results(response)
+            sent = messages.Batches()
+            requests = (request for batch in batches for request in sent.requests(batch))
+            for response in self._match.CheckBatch(requests):
+                results = sent.results(response)
+                if results is not None:
+                    yield results
 
     def _send_video(
         self,
