@@ -6,6 +6,7 @@ keep their share of them too, and none that looks like another one beside it, as
 """
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -35,13 +36,17 @@ def local_features(picture: Image.Image, looking: Looking) -> bytes | None:
     grey = _grey(picture, looking.side)
     if grey is None:
         return None
-    points, codes = _orb(looking.most * _POOL).detectAndCompute(grey, None)
+    orb = _orb(looking.most * _POOL)
+    points = orb.detect(grey, None)
     if len(points) < LEAST:
         return None
     rows = np.array([(*p.pt, p.size, p.angle, p.response) for p in points], np.float64)
-    kept = _ordered(rows, grey.shape)
-    kept = _distinct(codes, kept, looking.most) if looking.distinct else kept[: looking.most]
-    rows, codes = rows[kept], codes[kept]
+    order = _ordered(rows, grey.shape)
+    if not looking.distinct:
+        order = order[: looking.most]
+    codes = _described(orb, grey, points, order)
+    kept = _distinct(codes, looking.most) if looking.distinct else np.arange(len(order))
+    rows, codes = rows[order[kept]], codes[kept]
     longer = max(grey.shape)
     found = Features(
         codes=codes,
@@ -51,6 +56,16 @@ def local_features(picture: Image.Image, looking: Looking) -> bytes | None:
         shape=(grey.shape[1] / longer, grey.shape[0] / longer),
     )
     return features.pack(found)
+
+
+def _described(
+    orb: Any, grey: NDArray[np.uint8], points: Sequence[Any], order: NDArray[np.int64]
+) -> NDArray[np.uint8]:
+    """The codes of some points, in this order."""
+    # OpenCV takes points by scale, as it found them, and would sort them itself.
+    as_found = np.sort(order)
+    _, codes = orb.compute(grey, [points[number] for number in as_found.tolist()])
+    return np.asarray(codes[np.searchsorted(as_found, order)])
 
 
 def _grey(picture: Image.Image, side: int) -> NDArray[np.uint8] | None:
@@ -98,15 +113,15 @@ def _ordered(rows: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.in
     return np.lexsort((-rows[:, 4], turn))
 
 
-def _distinct(codes: NDArray[np.uint8], order: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """The first ones in this order that look like none before."""
+def _distinct(codes: NDArray[np.uint8], most: int) -> NDArray[np.int64]:
+    """The first ones that look like none before."""
     words = codes.view(np.uint64)
     kept = np.empty((most, words.shape[1]), np.uint64)
     numbers: list[int] = []
-    for number in order.tolist():
-        apart = np.bitwise_count(kept[: len(numbers)] ^ words[number]).sum(axis=1)
+    for number, word in enumerate(words):
+        apart = np.bitwise_count(kept[: len(numbers)] ^ word).sum(axis=1)
         if not (apart <= _ALIKE_BITS).any():
-            kept[len(numbers)] = words[number]
+            kept[len(numbers)] = word
             numbers.append(number)
             if len(numbers) == most:
                 break
