@@ -19,15 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-CODE_BYTES = 32
-FEATURE_BYTES = CODE_BYTES + 6
-HEAD_BYTES = 4
-
-MOST_KNOWN = 256
-"""Features that one fingerprint of an entry may have: 9,732 bytes."""
-
-MOST_ASKED = 1536
-"""Features that one fingerprint of an upload may have: 58,372 bytes."""
+from hashsvc.feature_values import CODE_BYTES, FEATURE_BYTES, HEAD_BYTES, problem
 
 GEOMETRY_BITS = 13
 """Of `geometry`: 3 of size in half octaves, 4 of angle in sixteenths, 3 each of x and y."""
@@ -78,7 +70,7 @@ def pack(features: Features) -> bytes:
 def unpack(value: bytes) -> Features:
     """The inverse.
 
-    Raises ValueError for what `problem` finds wrong.
+    Raises ValueError for what `feature_values.problem` finds wrong.
     """
     wrong = problem(value, len(value))
     if wrong:
@@ -122,23 +114,3 @@ def roughly(geometry: NDArray[np.int64]) -> Roughly:
         sizes=np.exp2(((geometry >> 10 & _SIZES - 1) + _SMALLEST) / 2) / _SIZE_UNIT,
         angles=turns * (2 * math.pi / _TURNS),
     )
-
-
-def count(value: bytes) -> int:
-    """How many features a value has."""
-    return (len(value) - HEAD_BYTES) // FEATURE_BYTES
-
-
-def problem(value: bytes, most: int) -> str:
-    """Say what is wrong with a value that may have so many features; empty if nothing is."""
-    number, rest = divmod(len(value) - HEAD_BYTES, FEATURE_BYTES)
-    if rest or number < 1:
-        return (
-            f"an orb value has {HEAD_BYTES} bytes and {FEATURE_BYTES} for each feature, this one "
-            f"has {len(value):,}"
-        )
-    if number > most:
-        return f"has {number:,} features, {most:,} at most"
-    if not any(value[:2]) or not any(value[2:4]):
-        return "is of a picture without width or height"
-    return ""

@@ -654,6 +654,11 @@ class Match:
         return self.evidence[0].distance if self.evidence else None
 
     @property
+    def located(self) -> Located | None:
+        """Where it is in the upload; None for who may not see it, and where hashes alone say so."""
+        return next((one.located for one in self.evidence if one.located is not None), None)
+
+    @property
     def is_exact(self) -> bool:
         """Whether the very same file is known (a digest is equal)."""
         return self.algorithm.is_digest

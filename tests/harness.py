@@ -7,6 +7,7 @@ says, and each list's newest checkpoint must be of its records.
 """
 
 import asyncio
+import math
 import random
 import threading
 from collections.abc import Iterator
@@ -17,10 +18,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 
+from hashsvc import feature_values, features
 from hashsvc.app import Node
 from hashsvc.config import load
+from hashsvc.features import Features
 from hashsvc.lists import rules
 from hashsvc.lists.indexer import Indexer
 from hashsvc.lists.logs import origin, record_leaf
@@ -150,13 +155,40 @@ def check_invariants(url: str, scratch: Path, *, min_pdq_quality: int = 50) -> N
             assert len(active) == hash_list.active_entries
             for entry in active:
                 for fingerprint in rules.searchable(entry.fingerprints, min_pdq_quality):
-                    expected += 1
-                    assert len(indexer.search(fingerprint.algorithm, [fingerprint.value], 0))
+                    codes = indexed_codes(fingerprint)
+                    expected += len(codes)
+                    hits = indexer.search_codes(fingerprint.algorithm, codes, 0)
+                    assert len(np.unique(hits.query)) == len(codes)
         assert len(indexer) == expected
         assert indexer.position == store.log_size()
     finally:
         store.close()
         replayed.close()
+
+
+def indexed_codes(fingerprint: Fingerprint) -> NDArray[np.uint8]:
+    """What of a fingerprint is in the index: codes (n, width).
+
+    Of local features whose place and size are alike by `features.geometry` one is, the first.
+    """
+    if not fingerprint.algorithm.is_local:
+        return np.frombuffer(fingerprint.value, np.uint8)[None]
+    found = features.unpack(fingerprint.value)
+    return found.codes[np.unique(features.geometry(found), return_index=True)[1]]
+
+
+def local_fingerprint(seed: int, count: int = 5) -> Fingerprint:
+    """Return local features made up at random, of a picture in 4:3."""
+    chance = np.random.default_rng(seed)
+    shape = (1.0, 0.75)
+    found = Features(
+        codes=chance.integers(0, 256, (count, feature_values.CODE_BYTES), np.uint8),
+        places=chance.random((count, 2)) * shape,
+        sizes=np.exp2(chance.uniform(-5, -2, count)),
+        angles=chance.uniform(0, math.tau, count),
+        shape=shape,
+    )
+    return Fingerprint(Algorithm.ORB, features.pack(found))
 
 
 def check_checkpoint(store: Store, list_name: str) -> None:

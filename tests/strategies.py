@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from hypothesis import strategies as st
 
+from hashsvc import feature_values
 from hashsvc.model import (
     ORIGINAL,
     Algorithm,
@@ -25,13 +26,22 @@ texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 
 
 @st.composite
+def local_values(draw: st.DrawFn, *, most: int = 4) -> bytes:
+    """A value of local features: any of its kind, with so many features at most."""
+    sides = [draw(st.integers(1, 65_535)).to_bytes(2) for _ in "wh"]
+    size = draw(st.integers(1, most)) * feature_values.FEATURE_BYTES
+    return b"".join((*sides, draw(st.binary(min_size=size, max_size=size))))
+
+
+@st.composite
 def fingerprints(draw: st.DrawFn, *, timed: bool = False) -> Fingerprint:
     """One well-formed fingerprint."""
     algorithm = draw(st.sampled_from(Algorithm))
     width = algorithm.bits // 8
+    values = st.binary(min_size=width, max_size=width)
     return Fingerprint(
         algorithm,
-        draw(st.binary(min_size=width, max_size=width)),
+        draw(local_values() if algorithm.is_local else values),
         quality=draw(st.none() | st.integers(0, 100)),
         time_ms=draw(st.none() | st.integers(0, 10**9)) if timed else None,
         decoding=draw(st.sampled_from(Decoding)),

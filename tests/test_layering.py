@@ -40,6 +40,7 @@ ROOMS = (
     "hashsvc.calibration",
     "hashsvc.model_sync",
     "hashsvc.features",
+    "hashsvc.feature_values",
     "hashsvc.model",
     "hashsvc.addresses",
     "hashsvc_index",
@@ -135,6 +136,16 @@ def test_some_things_are_never_imported() -> None:
     assert not found & NEVER
 
 
+BESIDE_MEDIA = {
+    "hashsvc.media",
+    "hashsvc.features",
+    "hashsvc.feature_values",
+    "hashsvc.model",
+    "hashsvc.errors",
+}
+"""What the media room may use: itself, and what is below it."""
+
+
 def test_the_index_and_the_media_room_stand_alone() -> None:
     """They may be used without the service."""
     for name, path in modules():
@@ -142,13 +153,26 @@ def test_the_index_and_the_media_room_stand_alone() -> None:
             if room(name) == "hashsvc_index":
                 assert not imported.startswith("hashsvc."), f"{name} imports {imported}"
             if room(name) == "hashsvc.media" and imported.startswith("hashsvc"):
-                assert room(imported) in ("hashsvc.media", "hashsvc.model", "hashsvc.errors")
+                assert room(imported) in BESIDE_MEDIA, f"{name} imports {imported}"
+
+
+HEAVY = {"numpy", "cv2", "PIL", "av", "sqlalchemy", "faiss"}
+
+
+def loaded_by(name: str) -> list[str]:
+    """All modules that importing one brings, by name."""
+    code = f"import sys, {name}; print(*sorted(sys.modules))"
+    return subprocess.check_output([sys.executable, "-c", code], text=True).split()
+
+
+def test_the_command_line_starts_with_little() -> None:
+    """Each verb loads what it needs; half of them need no numbers."""
+    assert not HEAVY & set(loaded_by("hashsvc.cli.main"))
 
 
 def test_importing_the_client_loads_little() -> None:
     """Neither decoders nor anything of the server."""
-    code = "import sys, hashsvc_client; print(*sorted(sys.modules))"
-    loaded = subprocess.check_output([sys.executable, "-c", code], text=True).split()
+    loaded = loaded_by("hashsvc_client")
     ours = {name for name in loaded if name.startswith("hashsvc.")}
     assert {room(name) for name in ours} <= {
         "hashsvc.v1",
@@ -162,4 +186,4 @@ def test_importing_the_client_loads_little() -> None:
         "hashsvc.errors",
         "hashsvc.addresses",
     }
-    assert not {"numpy", "PIL", "av", "sqlalchemy", "faiss"} & set(loaded)
+    assert not HEAVY & set(loaded)

@@ -17,13 +17,14 @@ from hashsvc.errors import MediaError
 from hashsvc.media import FOR_CHECKS, DecoderPool, Recipe
 from hashsvc.model import (
     Decoding,
+    Located,
     Match,
     Outcome,
     Segment,
     UndeterminedReason,
     Verdict,
 )
-from hashsvc.wording import clock, segment_line
+from hashsvc.wording import clock, located_line, segment_line
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -214,6 +215,15 @@ def _match(match: Match) -> dict[str, Any]:
         "known_percent": None if match.coverage is None else match.coverage.known_percent,
         "opinions": asdict(match.opinions),
         "segments": [_segment(segment) for segment in match.segments],
+        "located": None if match.located is None else _located(match.located),
+    }
+
+
+def _located(located: Located) -> dict[str, Any]:
+    return {
+        "features": located.features,
+        "visible_percent": round(100 * located.visible, 3),
+        "corners": [[round(x, 3), round(y, 3)] for x, y in located.corners],
     }
 
 
@@ -247,5 +257,9 @@ def _add_rows(shown: Any, path: Path, verdict: Verdict) -> None:
         if disputing := match.opinions.disputing:
             entry += f" (disputed by {disputing})"
         shown.add_row(*head, distance, entry, ", ".join(match.description.labels))
-        for segment in match.segments:
-            shown.add_row("", "", "", "", segment_line(match.entry, segment), "")
+        more = [f"{match.confidence}: {match.confidence_basis}"]
+        if match.located is not None:
+            more.append(located_line(match.located))
+        more += [segment_line(match.entry, segment) for segment in match.segments]
+        for line in more:
+            shown.add_row("", "", "", "", line, "")

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from hashsvc import features
+from hashsvc import feature_values
 from hashsvc.errors import InvalidRequest
 from hashsvc.lists import rules
 from hashsvc.model import (
@@ -212,7 +212,7 @@ def _local_value(document: Mapping[str, Any], path: str) -> bytes:
         value = bytes.fromhex(_text(document, "value", path) or "")
     except ValueError:
         raise FieldError(f"{path}value", "is not hexadecimal") from None
-    if wrong := features.problem(value, features.MOST_KNOWN):
+    if wrong := feature_values.problem(value, feature_values.MOST_KNOWN):
         raise FieldError(f"{path}value", wrong)
     return value
 

@@ -10,10 +10,12 @@ from typing import Annotated
 
 import typer
 
+from hashsvc import feature_values
 from hashsvc.cli import files, output
 from hashsvc.cli.options import Json, Vpdq, VpdqJson
 from hashsvc.errors import InvalidRequest
 from hashsvc.media import FOR_LISTS, Recipe, vpdq
+from hashsvc.media.recipe import LOCAL_FOR_LISTS
 from hashsvc.model import (
     ORIGINAL,
     Algorithm,
@@ -53,6 +55,13 @@ def hash_files(
     shrunk512: Annotated[
         bool, typer.Option("--shrunk512", help="Also give PDQ as Meta's C++ tool makes it.")
     ] = False,
+    local_features: Annotated[
+        bool,
+        typer.Option(
+            "--local-features",
+            help="Also give local features of pictures, as lists that take them have.",
+        ),
+    ] = False,
     plain: Annotated[
         bool,
         typer.Option("--plain", help="Also hash pictures too plain to be told from others."),
@@ -78,6 +87,7 @@ def hash_files(
             framed=framed,
             shrunk512=shrunk512,
             plain=plain,
+            local=LOCAL_FOR_LISTS if local_features else None,
         )
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
@@ -159,7 +169,7 @@ def _print(path: Path, found: MediaFingerprints) -> None:
         shape += f", {found.duration_ms / 1000:.1f} s"
     lines = [f"{path}  ({shape})"]
     for fingerprint in found.fingerprints:
-        line = f"  {fingerprint.algorithm:<6}  {fingerprint.value.hex()}"
+        line = f"  {fingerprint.algorithm:<6}  {_shown(fingerprint)}"
         if fingerprint.quality is not None:
             line += f"  quality {fingerprint.quality}"
         if fingerprint.time_ms is not None:
@@ -172,3 +182,10 @@ def _print(path: Path, found: MediaFingerprints) -> None:
     if found.limitation is not None:
         lines.append(f"  {found.limitation}: {found.detail}")
     output.say(*lines)
+
+
+def _shown(fingerprint: Fingerprint) -> str:
+    """Its value as people can read it: of local features, how many there are."""
+    if fingerprint.algorithm.is_local:
+        return f"{feature_values.count(fingerprint.value):,} features"
+    return fingerprint.value.hex()

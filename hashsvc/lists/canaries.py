@@ -59,15 +59,17 @@ def _value(algorithm: Algorithm, source: random.Random) -> bytes:
 
 
 def _local_value(value: bytes, source: random.Random) -> bytes:
-    """Return as many features, anywhere in a picture of the same shape."""
+    """Return as many features, anywhere in a picture of the same shape but at its edges."""
     known = features.unpack(value)
     chance = np.random.default_rng(source.getrandbits(64))
     count = len(known)
+    # Real ones need room around them, and would give away those that have none.
+    first, last = known.places.min(axis=0), known.places.max(axis=0)
     return features.pack(
         replace(
             known,
             codes=chance.integers(0, 256, known.codes.shape, np.uint8),
-            places=chance.random((count, 2)) * known.shape,
+            places=first + chance.random((count, 2)) * (last - first),
             sizes=chance.permutation(known.sizes),
             angles=chance.random(count) * math.tau,
         )

@@ -173,7 +173,8 @@ class Ledger:
         draft, is not added again.
 
         Raises:
-            InvalidRequest: an entry breaks a rule, or the list holds opinions; nothing was added.
+            InvalidRequest: an entry breaks a rule, or the list holds opinions, or takes no local
+                features; nothing was added.
             LimitExceeded: the batch is too large.
             NotFound: there is no such list.
         """
@@ -181,18 +182,18 @@ class Ledger:
         _check_not_reserved(list_name, "list", builtin=builtin)
         self._check_size(drafts)
         rules.check_drafts(drafts, self._now())
-        drafts = [_in_record_order(draft) for draft in drafts]
-        entries = [records.encode_draft(draft) for draft in drafts]
+        ordered = [_in_record_order(draft) for draft in drafts]
+        entries = [records.encode_draft(draft) for draft in ordered]
 
         def apply(tx: WriteTransaction) -> Any:
             hash_list = rules.existing_list(tx.get_list(list_name), list_name)
             rules.check_holds_entries(hash_list, "list")
             rules.check_takes_local(hash_list, drafts)
-            digests = [records.fingerprint_digest(draft) for draft in drafts]
+            digests = [records.fingerprint_digest(draft) for draft in ordered]
             sequences = tx.find_active(list_name, digests)
             changes: list[tuple[Change, bytes]] = []
             results = []
-            for draft, digest, encoded in zip(drafts, digests, entries, strict=True):
+            for draft, digest, encoded in zip(ordered, digests, entries, strict=True):
                 known = sequences.get(digest)
                 if known is None:
                     change = EntryAdded(draft, by or hash_list.partner, self._now())

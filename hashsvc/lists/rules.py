@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from hashsvc import calibration, features
+from hashsvc import calibration, feature_values
 from hashsvc.errors import (
     InvalidRequest,
     LimitExceeded,
@@ -376,7 +376,7 @@ def check_fingerprints(fingerprints: Sequence[Fingerprint], field: str = "finger
 
 
 def _to_check(fingerprints: Sequence[Fingerprint], field: str) -> Iterator[Violation]:
-    yield from _fingerprints(fingerprints, field, most_features=features.MOST_ASKED)
+    yield from _fingerprints(fingerprints, field, most_features=feature_values.MOST_ASKED)
     for i, fingerprint in enumerate(fingerprints):
         if fingerprint.time_ms is not None and fingerprint.time_ms > MAX_VIDEO_MS:
             yield Violation(f"{field}[{i}].time_offset", "is more than a week")
@@ -463,7 +463,10 @@ def carries_enough(
 
 
 def _fingerprints(
-    fingerprints: Sequence[Fingerprint], name: str, *, most_features: int = features.MOST_KNOWN
+    fingerprints: Sequence[Fingerprint],
+    name: str,
+    *,
+    most_features: int = feature_values.MOST_KNOWN,
 ) -> Iterator[Violation]:
     if not fingerprints:
         yield Violation(name, "give at least one fingerprint")
@@ -485,7 +488,7 @@ def _fingerprints(
 
 def _value_problem(fingerprint: Fingerprint, most_features: int) -> str:
     if fingerprint.algorithm.is_local:
-        return features.problem(fingerprint.value, most_features)
+        return feature_values.problem(fingerprint.value, most_features)
     width = fingerprint.algorithm.bits // 8
     if len(fingerprint.value) == width:
         return ""

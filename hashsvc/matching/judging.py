@@ -185,7 +185,8 @@ class Judge:
         """
         known = self._store.known_features(entry_id)
         best: Found | None = None
-        for hit in hits:
+        # Of an entry that was erased since it was looked up there are none.
+        for hit in hits if known else ():
             value = hit.fingerprint.value
             if value not in read:
                 read[value] = features.unpack(value)

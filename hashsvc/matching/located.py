@@ -34,9 +34,10 @@ LEAST_SPREAD = 0.02
 """What was found must lie across this share of what is visible of the known picture; a logo that
 two pictures have in common lies in a corner of it."""
 
-LEAST_REGIONS = 0.5
-"""Of the sixteenths of the known picture where features could be found, some must be in this share:
-what two pages have in common besides their logo is their layout, which shows nothing alike."""
+LEAST_REGIONS = 0.3
+"""Of the sixteenths of the known picture that would be seen in the upload, with features of sizes
+that the upload has, some must be found in this share. Of a logo of a fifth of their width, which
+two pictures have in common, they are a quarter at most; of parts and copies nearly always more."""
 
 LEAST_VISIBLE = 0.05
 """So much of the known picture must be visible in the upload."""
@@ -50,6 +51,7 @@ _ROUNDS = 5
 _TURN = math.radians(22)
 _HALF_OCTAVE = 0.5
 _PARTS, _PART_FEATURES = 4, 3
+_A_LEVEL = 1.1  # half the step from one size of features to the next
 
 Floats = NDArray[np.float64]
 
@@ -59,7 +61,7 @@ class Agreement:
     """Where a known picture is in an upload.
 
     `count` known features were found, `mean_bits` apart on average, a share `agreeing` of those
-    that could be, in a share `regions` of the parts where any could be, across a share `spread` of
+    that could be, in a share `regions` of the parts that would be seen, across a share `spread` of
     what is visible. `corners` are those of the known picture in the upload, x and y in units of the
     upload's width and height, clockwise from the known upper left; outside of 0 to 1 is cut off.
     `visible` is the share of the known picture that is not.
@@ -168,7 +170,7 @@ def _refined(
         mean_bits=float(apart[rows, columns].mean()),
         agreeing=len(rows) / max(len(expected), 1),
         spread=spread,
-        regions=_regions(known, expected, rows),
+        regions=_regions(known, _seen(known, upload, affine), rows),
         visible=visible,
         corners=tuple(
             (float(x / upload.shape[0]), float(y / upload.shape[1]))
@@ -265,11 +267,20 @@ def _extent(
     return visible, across / (visible * known.shape[0] * known.shape[1])
 
 
-def _regions(known: Features, expected: NDArray[np.int64], found: NDArray[np.int64]) -> float:
-    """Of the parts of the known picture where enough could be found, the share where some was."""
+def _seen(known: Features, upload: Features, affine: Floats) -> NDArray[np.int64]:
+    """The known features that would be seen: in the upload, and of a size that it has."""
+    scale, _ = _scale_and_turn(affine)
+    where, sizes = _mapped(known.places, affine), known.sizes * scale
+    inside = ((where >= 0) & (where <= upload.shape)).all(axis=1)
+    has_size = (sizes * _A_LEVEL >= upload.sizes.min()) & (sizes <= upload.sizes.max() * _A_LEVEL)
+    return np.flatnonzero(inside & has_size)
+
+
+def _regions(known: Features, seen: NDArray[np.int64], found: NDArray[np.int64]) -> float:
+    """Of the parts of the known picture where enough would be seen, the share where some was."""
     cell = (known.places / known.shape * _PARTS).astype(np.int64).clip(0, _PARTS - 1)
     part = cell[:, 1] * _PARTS + cell[:, 0]
-    could = np.bincount(part[expected], minlength=_PARTS**2) >= _PART_FEATURES
+    could = np.bincount(part[seen], minlength=_PARTS**2) >= _PART_FEATURES
     was = np.bincount(part[found], minlength=_PARTS**2) > 0
     return float((could & was).sum() / could.sum()) if could.any() else 0.0
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from hashsvc import features
+from hashsvc import feature_values, features
 from hashsvc.config import Limits, Matching, Policy
 from hashsvc.features import Features
 from hashsvc.lists import rules
@@ -84,7 +84,7 @@ class Matcher:
     def is_quick(self, queries: Sequence[Query]) -> bool:
         """Tell whether a search takes less time than handing it to another thread."""
         perceptual = sum(
-            features.count(fingerprint.value) if fingerprint.algorithm.is_local else 1
+            feature_values.count(fingerprint.value) if fingerprint.algorithm.is_local else 1
             for query in queries
             for fingerprint in query.fingerprints
             if not fingerprint.algorithm.is_digest

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from hashsvc import features
+from hashsvc import feature_values
 from hashsvc.model import Algorithm, Decoding
 
 PERCEPTUAL = (Algorithm.PDQ, Algorithm.PHASH, Algorithm.DHASH, Algorithm.WHASH)
@@ -35,7 +35,7 @@ class Looking:
     distinct: bool = False
 
 
-LOCAL_FOR_LISTS = Looking(most=features.MOST_KNOWN, side=400, distinct=True)
+LOCAL_FOR_LISTS = Looking(most=feature_values.MOST_KNOWN, side=400, distinct=True)
 """For pictures of lists that take local features: up to 9.7 KB each."""
 
 LOCAL_FOR_CHECKS = Looking(most=1500, side=960)

@@ -142,11 +142,27 @@ class Machine(RuleBasedStateMachine):
 
 
 class HammingMachine(Machine):
-    """A reader that took its snapshot long ago still reads what it took."""
+    """Readers still read the snapshots that they took long ago; ranges of keys are told."""
 
     def __init__(self) -> None:
         super().__init__()
         self.held: list[tuple[Any, dict[int, bytes]]] = []
+
+    @rule(first=st.integers(-810, 1_500), count=st.sampled_from([0, 1, 7, 300, 3_000]))
+    def keys_between(self, first: int, count: int) -> None:
+        """All live keys of a range are told, and none from outside of it."""
+        told = self.index.keys_between(first, first + count).tolist()
+        wanted = {key for key in self.model if first <= key < first + count}
+        assert wanted <= set(told)
+        assert all(first <= key < first + count for key in told)
+
+    @rule(first=st.integers(-810, 1_500), count=st.sampled_from([1, 7, 100]))
+    def remove_between(self, first: int, count: int) -> None:
+        """What is told of a range and removed is what was live of it, and nothing else."""
+        wanted = {key for key in self.model if first <= key < first + count}
+        assert self.index.remove(self.index.keys_between(first, first + count)) == len(wanted)
+        for key in wanted:
+            del self.model[key]
 
     @precondition(lambda self: len(self.held) < 5)
     @rule()

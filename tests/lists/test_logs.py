@@ -198,16 +198,21 @@ def test_a_database_from_before_gets_its_logs(tmp_path: Path) -> None:
     books.store.close()
 
 
-def _make_database_of_version_3(path: Path) -> None:
-    """One list with two entries, as an older version left it."""
+def make_old_database(path: Path, version: str) -> None:
+    """An empty one, with the tables of an older version."""
     engine = sa.create_engine(f"sqlite:///{path}")
     config = Config()
     folder = Path(migrate.__file__).parent / "migrations"
     config.set_main_option("script_location", str(folder))
     with engine.begin() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "0003")
+        command.upgrade(config, version)
     engine.dispose()
+
+
+def _make_database_of_version_3(path: Path) -> None:
+    """One list with two entries, as an older version left it."""
+    make_old_database(path, "0003")
     now = int(datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp()) * 1_000_000
     with sqlite3.connect(path) as database:
         database.execute("INSERT INTO node VALUES (1, 'abcd', 2)")

@@ -11,13 +11,19 @@ from typing import Any
 import grpc
 import pytest
 
-from hashsvc.model import ListKind
+from hashsvc.model import EntryDraft, ListKind, MediaType
 from hashsvc.model_sync import FollowState, Selection
 from hashsvc.v1 import admin_service_pb2, list_service_pb2, sync_service_pb2
 from hashsvc.v1.sync_service_pb2_grpc import SyncServiceStub
 from hashsvc_client import Client, RequestRefused, Security
 from hashsvc_client.admin import AdminClient
-from tests.harness import PROPAGANDA, check_invariants, pdq_draft, running_node
+from tests.harness import (
+    PROPAGANDA,
+    check_invariants,
+    local_fingerprint,
+    pdq_draft,
+    running_node,
+)
 from tests.processes import serving
 from tests.service.town import Town, add, refused, running_town, set_up
 from tests.sync.waiting import followed, is_known, until, until_state
@@ -64,8 +70,11 @@ def test_what_one_has_seen_all_recognise(tmp_path: Path) -> None:
             until(lambda: is_known(bolt, 2))
             client.withdraw_entry(f"{LIST}#1", "mistake")
             until(lambda: not is_known(bolt, 1))
-            client.update_list(LIST, purpose="better")
-            until(lambda: copy.get_list(LIST).purpose == "better")
+            client.update_list(LIST, purpose="better", local_features=True)
+            local = local_fingerprint(1, 60)
+            client.add_entries(LIST, [EntryDraft(MediaType.IMAGE, (local,), PROPAGANDA)])
+            until(lambda: copy.check([local]).matches)
+            assert copy.get_list(LIST).local_features
             assert copy.get_list(LIST) == client.get_list(LIST)
             listed = list(client.entries(LIST, show_withdrawn=True, show_fingerprints=True))
             assert list(copy.entries(LIST, show_withdrawn=True, show_fingerprints=True)) == listed
