@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests import processes
+from tests import databases, processes
 from tests.harness import running_node
 from tests.log_search import LogSearch, report
 
@@ -19,7 +19,8 @@ SEARCHED = pytest.StashKey[list[tuple[int, int, list[str]]]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Listen to all nodes of the run."""
+    """Listen to all nodes of the run, and make their databases cheap."""
+    databases.make_cheap()
     config.stash[SEARCHED] = []
     config.stash[LOGS] = processes.LOGS = LogSearch()
     config.stash[LOGS].listen()
