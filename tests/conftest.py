@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,16 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[SEARCHED] = []
     config.stash[LOGS] = processes.LOGS = LogSearch()
     config.stash[LOGS].listen()
+    if config.getoption("numprocesses", None):
+        _compile_once()
+
+
+def _compile_once() -> None:
+    """Fill the cache of compiled code, lest each process that shares the tests compile it anew."""
+    from hashsvc_index.compiled import kernels
+
+    import_module("hashsvc_index.chaining")
+    kernels()
 
 
 LONGEST = {"sync", "benchmarks", "demo", "cli"}
