@@ -4,12 +4,13 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests import processes
+from tests import databases, processes
 from tests.harness import running_node
 from tests.log_search import LogSearch, report
 
@@ -19,10 +20,21 @@ SEARCHED = pytest.StashKey[list[tuple[int, int, list[str]]]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Listen to all nodes of the run."""
+    """Listen to all nodes of the run, and make their databases cheap."""
+    databases.make_cheap()
     config.stash[SEARCHED] = []
     config.stash[LOGS] = processes.LOGS = LogSearch()
     config.stash[LOGS].listen()
+    if config.getoption("numprocesses", None):
+        _compile_once()
+
+
+def _compile_once() -> None:
+    """Fill the cache of compiled code, lest each process that shares the tests compile it anew."""
+    from hashsvc_index.compiled import kernels
+
+    import_module("hashsvc_index.chaining")
+    kernels()
 
 
 LONGEST = {"sync", "benchmarks", "demo", "cli"}

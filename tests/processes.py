@@ -19,7 +19,7 @@ LOGS: LogSearch | None = None
 
 
 class Serving:
-    """A `hashsvc serve` process that is ready."""
+    """A `hashsvc serve` process that is ready; it starts decoders when it needs them."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
         self.log = folder.with_name(folder.name + ".log")
@@ -29,6 +29,7 @@ class Serving:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
+                env={"HASHSVC_DECODING__KEEP_READY": "0", **os.environ},
             )
         assert self.process.stdout is not None
         self.metrics_url = ""

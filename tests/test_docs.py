@@ -8,7 +8,7 @@ import pytest
 
 from hashsvc import testpattern
 from hashsvc.config import load
-from tests.processes import hashsvc
+from tests.commands import hashsvc
 
 ROOT = Path(__file__).resolve().parent.parent
 GROUPS = (

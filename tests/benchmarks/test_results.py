@@ -13,13 +13,14 @@ from benchmarks.__main__ import main
 QUIET = {"spread": 1.1, "drift": 1.1, "load_1min_at_start": 0.0, "steal": 0.0}
 
 
-@pytest.fixture
-def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file of a small run of the index benchmark."""
-    monkeypatch.setattr(motion, "_LEAST", 50)
-    path = tmp_path / "index.json"
+    path = tmp_path_factory.mktemp("measured") / "index.json"
     size = ("--n", "100,200", "--queries", "20", "--engines", "flat,ivf")
-    assert main(["index", *size, "--json", str(path)]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(motion, "_LEAST", 50)
+        assert main(["index", *size, "--json", str(path)]) == 0
     return path
 
 

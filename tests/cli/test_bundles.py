@@ -11,8 +11,9 @@ from hashsvc.model_sync import FollowState
 from hashsvc.sync import bundle
 from hashsvc_client import Client
 from hashsvc_client.admin import AdminClient
+from tests.commands import hashsvc
 from tests.harness import check_invariants, pdq_draft, running_node
-from tests.processes import hashsvc, objects
+from tests.processes import objects
 
 LIST = "acme/known"
 

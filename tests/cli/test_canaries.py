@@ -6,8 +6,9 @@ import pytest
 
 from hashsvc.cli import canaries
 from hashsvc_client import Client
+from tests.commands import hashsvc
 from tests.harness import flip, pdq_draft
-from tests.processes import hashsvc, objects
+from tests.processes import objects
 
 LIST = "acme/known"
 

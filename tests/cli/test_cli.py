@@ -1,4 +1,4 @@
-"""The command line as its users run it: status, tables, JSON."""
+"""The command line as its users run it: status, tables, JSON; most of it as processes."""
 
 import csv
 import re
@@ -19,7 +19,7 @@ from hashsvc.media import Recipe, fingerprint_file
 from hashsvc.media.recipe import PERCEPTUAL
 from hashsvc.model import Algorithm, Basis, Description, EntryDraft
 from hashsvc_client import Client
-from tests import plain
+from tests import commands, plain
 from tests.media.making import film, movie, scene
 from tests.processes import MATCHED, hashsvc, objects, serving
 
@@ -56,11 +56,11 @@ def test_help_and_version() -> None:
     assert done.returncode == 0
     for verb in ("serve", "demo", "hash", "check", "contribute", "withdraw", "lists", "selftest"):
         assert f" {verb} " in done.stdout
-        assert hashsvc(verb, "--help").returncode == 0
+        assert commands.hashsvc(verb, "--help").returncode == 0
     assert hashsvc("--version").stdout.startswith("hashsvc 0.")
-    assert hashsvc("chek").returncode == 2
+    assert commands.hashsvc("chek").returncode == 2
     assert hashsvc("check").returncode == 2
-    assert "--basis" in hashsvc("contribute", "--list", "acme/x", "a.png").stderr
+    assert "--basis" in commands.hashsvc("contribute", "--list", "acme/x", "a.png").stderr
 
 
 def test_hash_prints_what_the_library_finds(pictures: Path) -> None:
@@ -91,19 +91,19 @@ def test_hash_makes_what_is_asked_for(pictures: Path, tmp_path: Path) -> None:
     with Image.open(pictures / "a.png") as small:
         small.resize((1200, 900)).save(tmp_path / "large.jpg")
     options = ("--algorithm", "pdq", "--algorithm", "dhash", "--dihedral", "--shrunk512", "--fast")
-    (found,) = objects(hashsvc("hash", "--json", *options, tmp_path / "large.jpg"))
+    (found,) = objects(commands.hashsvc("hash", "--json", *options, tmp_path / "large.jpg"))
     values = found["fingerprints"]
     assert (found["width"], found["height"]) == (1200, 900)
     assert [f["algorithm"] for f in values] == ["sha256", "md5", *["pdq"] * 16, "dhash"]
     assert len({f["variant"] for f in values}) == 16
     assert {f["decoding"] for f in values[2:]} == {"fast"}
-    table = hashsvc("hash", *options, tmp_path / "large.jpg").stdout.splitlines()
+    table = commands.hashsvc("hash", *options, tmp_path / "large.jpg").stdout.splitlines()
     assert sum(line.endswith("quality 100  flip_horizontal  fast") for line in table) == 1
     assert sum("shrunk512_transpose" in line for line in table) == 1
-    plain = hashsvc("hash", tmp_path / "large.jpg").stdout
+    plain = commands.hashsvc("hash", tmp_path / "large.jpg").stdout
     assert len(plain.splitlines()) == 5
     assert "fast" not in plain
-    refused = hashsvc("hash", "--algorithm", "md5", tmp_path / "large.jpg")
+    refused = commands.hashsvc("hash", "--algorithm", "md5", tmp_path / "large.jpg")
     assert refused.returncode == 2
     assert "digests come anyway" in refused.stderr
 
@@ -111,10 +111,10 @@ def test_hash_makes_what_is_asked_for(pictures: Path, tmp_path: Path) -> None:
 def test_plain_pictures_are_hashed_where_that_is_asked_for(tmp_path: Path) -> None:
     """Else their digests are given, and it is said why."""
     (tmp_path / "bars.jpg").write_bytes(plain.picture("bars", 1))
-    shown = hashsvc("hash", tmp_path / "bars.jpg").stdout
+    shown = commands.hashsvc("hash", tmp_path / "bars.jpg").stdout
     assert "pdq" not in shown
     assert "low_information: not enough information: too plain" in shown
-    (found,) = objects(hashsvc("hash", "--plain", "--json", tmp_path / "bars.jpg"))
+    (found,) = objects(commands.hashsvc("hash", "--plain", "--json", tmp_path / "bars.jpg"))
     assert [f["algorithm"] for f in found["fingerprints"]] == ["sha256", "md5", "pdq", "phash"]
     assert found["limitation"] is None
 
@@ -133,7 +133,7 @@ def test_hashing_a_folder_says_how_fast(pictures: Path, tmp_path: Path) -> None:
 def test_changed_copies_are_found_and_say_how(server: str, tmp_path: Path) -> None:
     """Mirrored, turned, bordered, captioned, or both: whoever hashes, the variant names it."""
     known = samples.KNOWN / "fig.jpg"
-    hashsvc(*CONTRIBUTE, "acme/changed", known, server=server)
+    commands.hashsvc(*CONTRIBUTE, "acme/changed", known, server=server)
     with Image.open(known) as picture:
         mirrored = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         copies = {
@@ -148,7 +148,7 @@ def test_changed_copies_are_found_and_say_how(server: str, tmp_path: Path) -> No
     for name, copy in copies.items():
         copy.save(tmp_path / f"{name}.jpg")
     for how in ((), ("--send-media",)):
-        done = hashsvc("check", "--json", *how, tmp_path, server=server)
+        done = commands.hashsvc("check", "--json", *how, tmp_path, server=server)
         assert done.returncode == MATCHED
         for answer in objects(done):
             (match,) = answer["matches"]
@@ -169,9 +169,9 @@ def test_turned_videos_are_found_where_asked_for(server: str, tmp_path: Path) ->
         draft = EntryDraft(media.media_type, media.fingerprints, description)
         client.add_entries("acme/turned", [draft])
         assert not client.check_file(copy).matches
-    (answer,) = objects(hashsvc("check", "--dihedral", "--json", copy, server=server))
+    (answer,) = objects(commands.hashsvc("check", "--dihedral", "--json", copy, server=server))
     assert answer["matches"][0]["variant"] == "rotate90"
-    refused = hashsvc("check", "--dihedral", "--send-media", copy, server=server)
+    refused = commands.hashsvc("check", "--dihedral", "--send-media", copy, server=server)
     assert refused.returncode == 2
     assert "the node decides" in refused.stderr
 
@@ -187,9 +187,9 @@ def test_lists_made_with_the_cpp_tool_are_found(
         lines = ["algorithm,value,quality", f"pdq,{rows[name]['pdq_cpp_reference']},100"]
         (tmp_path / "hashes.csv").write_text("\n".join(lines))
         listed = (f"acme/cpp-{number}", "--csv", tmp_path / "hashes.csv")
-        hashsvc(*CONTRIBUTE, *listed, server=server)
+        commands.hashsvc(*CONTRIBUTE, *listed, server=server)
         for exact in ((), ("--exact",)):
-            done = hashsvc("check", "--json", *exact, shared_media / name, server=server)
+            done = commands.hashsvc("check", "--json", *exact, shared_media / name, server=server)
             (match,) = objects(done)[0]["matches"]
             assert match["variant"] == "shrunk512"
             found[f"{name} {exact}"] = match["distance"]
@@ -276,17 +276,17 @@ def test_the_test_pattern(server: str) -> None:
 def test_a_clip(server: str, shared_media: Path, tmp_path: Path) -> None:
     """Timed frames, both shares of a match, and which seconds are which."""
     clip = shared_media / "videos" / "chaplin_360p.mp4"
-    (hashed,) = objects(hashsvc("hash", "--json", clip))
+    (hashed,) = objects(commands.hashsvc("hash", "--json", clip))
     times = [f["time_s"] for f in hashed["fingerprints"] if f["algorithm"] == "pdq"]
     assert hashed["media_type"] == "video"
     assert len(times) >= 9
     assert times == sorted(times)
-    hashsvc(*CONTRIBUTE, "acme/clips", clip, server=server)
+    commands.hashsvc(*CONTRIBUTE, "acme/clips", clip, server=server)
     shutil.copy(clip, tmp_path / "copy")
     with (tmp_path / "copy").open("ab") as file:
         file.write(bytes(10))
     for how in ((), ("--send-media",)):
-        done = hashsvc("check", "--json", *how, tmp_path / "copy", server=server)
+        done = commands.hashsvc("check", "--json", *how, tmp_path / "copy", server=server)
         (match,) = objects(done)[0]["matches"]
         assert match["algorithm"] == "pdq"
         assert match["upload_percent"] > 90
@@ -297,7 +297,7 @@ def test_a_clip(server: str, shared_media: Path, tmp_path: Path) -> None:
         for side in ("upload", "known"):
             assert segment[f"{side}_start_s"] < 1
             assert 9 < segment[f"{side}_end_s"] < 11
-    done = hashsvc("check", tmp_path / "copy", server=server)
+    done = commands.hashsvc("check", tmp_path / "copy", server=server)
     assert done.returncode == MATCHED
     assert "  upload 00:00-00:09 = acme/clips#1 00:00-00:09" in done.stdout
 
@@ -309,16 +309,16 @@ def test_a_csv_of_hashes(server: str, tmp_path: Path) -> None:
     rows += [f"pdq,{i:064x},90,," for i in range(1, 2501)]
     rows += [f"md5,{7:032x},,recruitment manifesto,court_order"]
     table.write_text("\n".join(rows))
-    done = hashsvc(*CONTRIBUTE, "acme/csv", "--csv", table, server=server)
+    done = commands.hashsvc(*CONTRIBUTE, "acme/csv", "--csv", table, server=server)
     assert (done.returncode, done.stderr) == (0, "acme/csv: 2,501 added\n")
-    last = objects(hashsvc("lists", "acme/csv", "--json", server=server))[-1]
+    last = objects(commands.hashsvc("lists", "acme/csv", "--json", server=server))[-1]
     assert (last["labels"], last["basis"]) == (["recruitment", "manifesto"], "court_order")
     table.write_text("signal_type,signal_str\npdq," + "f" * 64 + "\npdq,xyz\n")
-    done = hashsvc(*CONTRIBUTE, "acme/csv", "--csv", table, server=server)
+    done = commands.hashsvc(*CONTRIBUTE, "acme/csv", "--csv", table, server=server)
     assert done.returncode == 1
     assert f"{table}:3" in done.stderr
     table.write_text("a,b\n1,2\n")
-    done = hashsvc(*CONTRIBUTE, "acme/csv", "--csv", table, server=server)
+    done = commands.hashsvc(*CONTRIBUTE, "acme/csv", "--csv", table, server=server)
     assert "names no column algorithm and value" in done.stderr
 
 
@@ -330,7 +330,7 @@ def test_mistakes_are_told_in_a_line(server: str, pictures: Path, tmp_path: Path
         (("lists", "acme/nothing"), "there is no list"),
         (("check", tmp_path / "absent"), "No such file"),
     ):
-        done = hashsvc(*arguments, server=server)
+        done = commands.hashsvc(*arguments, server=server)
         assert done.returncode == 1, arguments
         assert words in done.stderr
         assert "Traceback" not in done.stderr
@@ -342,13 +342,13 @@ def test_mistakes_are_told_in_a_line(server: str, pictures: Path, tmp_path: Path
 def test_logs_hold_no_hashes_and_no_names(pictures: Path, tmp_path: Path) -> None:
     """What a whole run logs never shows a value, a file or a request id."""
     with serving(tmp_path / "data") as running:
-        hashsvc(*CONTRIBUTE, "acme/known", pictures / "a.png", server=running.address)
-        hashsvc("check", "--send-media", pictures, server=running.address)
-        hashsvc("check", pictures, server=running.address)
+        commands.hashsvc(*CONTRIBUTE, "acme/known", pictures / "a.png", server=running.address)
+        commands.hashsvc("check", "--send-media", pictures, server=running.address)
+        commands.hashsvc("check", pictures, server=running.address)
         running.stop()
         text = running.log.read_text()
     assert 'MatchService/CheckMedia"' in text
-    for hashed in objects(hashsvc("hash", "--json", pictures)):
+    for hashed in objects(commands.hashsvc("hash", "--json", pictures)):
         for fingerprint in hashed.get("fingerprints", ()):
             assert fingerprint["value"] not in text
     for name in ("a.png", "b.jpg", "misleading", "request_id", str(pictures)):

@@ -1,10 +1,9 @@
 """Distrust on the command line: looked at, asked for, undone."""
 
-import subprocess
-
 from hashsvc_client import Client
+from tests.commands import hashsvc
 from tests.harness import pdq_draft
-from tests.processes import COMMAND, hashsvc, objects
+from tests.processes import objects
 
 LIST = "acme/known"
 SINCE = ("--since", "2020-01-01")
@@ -21,12 +20,12 @@ def test_it_shows_asks_and_undoes(node: str) -> None:
         assert row == [LIST, "2", "#1", "all who follow it"]
         (shown,) = objects(hashsvc("distrust", "preview", "acme", *SINCE, *server, "--json"))
         assert shown == {"list": LIST, "entries": 2, "since_sequence": 1, "kept_here": True}
-        asked = [*COMMAND, "distrust", "add", "acme", *SINCE, "--reason", "poison", *server]
-        no = subprocess.run(asked, input="n\n", capture_output=True, text=True, check=False)
+        asked = ["distrust", "add", "acme", *SINCE, "--reason", "poison", *server]
+        no = hashsvc(*asked, typed="n\n")
         assert no.returncode == 1
         assert "Distrust acme: 2 entries cease to match?" in no.stderr
         assert client.check(pdq_draft(1).fingerprints).matches
-        yes = subprocess.run(asked, input="y\n", capture_output=True, text=True, check=False)
+        yes = hashsvc(*asked, typed="y\n")
         assert yes.returncode == 0, yes.stderr
         assert not client.check(pdq_draft(1).fingerprints).matches
         assert "distrusted" in hashsvc("lists", LIST, *server).stdout

@@ -21,8 +21,8 @@ from hashsvc.errors import InvalidRequest
 from hashsvc.model import Basis, Description, Entry, EntryDraft, MediaType
 from hashsvc_client import Client
 from tests import strategies
+from tests.commands import hashsvc
 from tests.harness import NOW, PROPAGANDA, pdq_draft, running_node
-from tests.processes import hashsvc
 
 FORMATS = {"csv": entry_csv, "jsonl": entry_jsonl}
 HEADER = "algorithm,value,labels,basis"

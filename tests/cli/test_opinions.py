@@ -7,8 +7,9 @@ from hashsvc import testpattern
 from hashsvc.media import FOR_LISTS, fingerprint_file
 from hashsvc.model import EntryDraft
 from hashsvc_client import Client
+from tests.commands import hashsvc
 from tests.harness import PROPAGANDA
-from tests.processes import MATCHED, hashsvc, objects
+from tests.processes import MATCHED, objects
 
 LIST, ENTRY = "acme/known", "acme/known#1"
 

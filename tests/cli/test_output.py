@@ -8,8 +8,9 @@ from hashsvc.cli.output import visible
 from hashsvc.model import Segment
 from hashsvc.wording import segment_line
 from hashsvc_client import Client
+from tests.commands import hashsvc
 from tests.harness import pdq_draft
-from tests.processes import hashsvc, objects
+from tests.processes import objects
 
 CLEARS, TITLE = "\x1b[2J\x1b[1;1H", "\x1b]0;owned\x07"
 TURNED = "\N{RIGHT-TO-LEFT OVERRIDE}gpj.exe"

@@ -9,8 +9,9 @@ import pytest
 from hashsvc.errors import ConfigError
 from hashsvc.lists.keys import Signer
 from hashsvc_client import Client, RequestRefused, Security
+from tests.commands import hashsvc
 from tests.harness import pdq_draft, running_node
-from tests.processes import hashsvc, objects, serving
+from tests.processes import objects, serving
 
 
 def run(server: str, key: str, *arguments: str, **more: str) -> list[dict[str, object]]:

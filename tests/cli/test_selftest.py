@@ -24,9 +24,10 @@ from hashsvc.store.store import Store
 from hashsvc.testpattern import vectors
 from hashsvc.testpattern.vectors import Vector
 from hashsvc_client import Client
+from tests.commands import hashsvc
 from tests.harness import running_node
 from tests.media import make_vectors
-from tests.processes import hashsvc, objects, serving
+from tests.processes import objects, serving
 
 ALL = Recipe(algorithms=PERCEPTUAL, dihedral=True, shrunk512=True)
 LOADED = vectors.load()

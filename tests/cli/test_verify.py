@@ -13,8 +13,9 @@ from hashsvc.errors import ProofError
 from hashsvc.lists.keys import Signer
 from hashsvc.lists.proofs import RecordProof
 from hashsvc_client import Client
+from tests.commands import hashsvc
 from tests.harness import pdq_draft
-from tests.processes import hashsvc, objects
+from tests.processes import objects
 
 LIST = "acme/known"
 

@@ -14,9 +14,10 @@ from hashsvc.cli import contribute
 from hashsvc.media import vpdq
 from hashsvc.model import Algorithm, EntryDraft, Fingerprint, MediaType
 from hashsvc_client import Client
+from tests.commands import hashsvc
 from tests.harness import PROPAGANDA, pdq_draft, running_node
 from tests.media.making import movie
-from tests.processes import MATCHED, hashsvc, objects
+from tests.processes import MATCHED, objects
 
 
 def vpdq_text(seed: int, count: int = 9) -> str:

@@ -13,8 +13,9 @@ from hashsvc.lists.notes import cosignatures
 from hashsvc.lists.witnessing import Seen, WitnessState
 from hashsvc.v1 import admin_service_pb2
 from hashsvc_client import Client, Security
+from tests.commands import hashsvc
 from tests.harness import pdq_draft, running_node
-from tests.processes import hashsvc, objects
+from tests.processes import objects
 from tests.service.town import Town, running_town
 
 LIST = "acme/known"

@@ -17,7 +17,7 @@ from hashsvc_client._messages import acknowledgement, add_request
 from tests.harness import check_invariants, pdq_draft
 from tests.processes import Serving, serving
 
-BATCH, BATCHES = 50, 100
+BATCH, BATCHES = 20, 100
 
 
 def batch(number: int) -> list[EntryDraft]:

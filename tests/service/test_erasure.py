@@ -16,8 +16,9 @@ from hashsvc.store.store import Store
 from hashsvc.v1 import list_service_pb2, sync_service_pb2
 from hashsvc.v1.sync_service_pb2_grpc import SyncServiceStub
 from hashsvc_client import RequestRefused
+from tests.commands import hashsvc
 from tests.harness import PROPAGANDA, pdq_draft
-from tests.processes import hashsvc, objects
+from tests.processes import objects
 from tests.service.pair import LIST, Pair, running_pair, running_side
 from tests.service.test_access import audit_records
 from tests.service.town import Town, add, refused

@@ -18,7 +18,8 @@ from hashsvc.rpc.threads import Threads
 from hashsvc.store import transaction
 from hashsvc.v1 import list_service_pb2 as pb
 from hashsvc_client import AsyncClient
-from tests.processes import hashsvc, objects
+from tests.commands import hashsvc
+from tests.processes import objects
 from tests.service.pair import LIST, Pair, running_pair
 from tests.service.test_access import audit_records
 from tests.service.town import Town, refused

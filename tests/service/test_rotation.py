@@ -16,8 +16,9 @@ from hashsvc.lists.notes import sign
 from hashsvc.model_sync import FollowState, Started
 from hashsvc.v1 import list_service_pb2
 from hashsvc_client import Client
+from tests.commands import hashsvc
 from tests.harness import running_node
-from tests.processes import hashsvc, objects
+from tests.processes import objects
 from tests.service.pair import LIST, Pair, running_pair, running_side
 from tests.service.town import Town, refused
 from tests.sync.waiting import until
