@@ -100,15 +100,14 @@ def test_repeated_patterns_give_no_evidence() -> None:
             assert i == j or not is_evidence(locate(one, upload, RADIUS)), (i, j)
 
 
-@pytest.mark.parametrize("size", [90, 130])
-def test_a_logo_that_both_have_is_no_evidence(size: int) -> None:
+@pytest.mark.parametrize(("size", "found"), [(90, 0), (130, 16)])
+def test_a_logo_that_both_have_is_no_evidence(size: int, found: int) -> None:
     """Up to a fifth of the width, however well it is found: of the rest nothing is seen."""
     one = read(known(branded(picture("fig"), size)))
     upload = read(asked(branded(picture("pagoda"), size)))
     agreement = locate(one, upload, RADIUS)
-    assert agreement is not None
-    assert agreement.count >= 16
-    assert not agreement.is_evidence
+    assert not is_evidence(agreement)
+    assert (agreement.count if agreement else 0) >= found
 
 
 def test_mirrored_pictures_give_no_evidence() -> None:

@@ -34,6 +34,7 @@ EVERYTHING = Recipe(
     shrunk512=True,
     rate=2.0,
 )
+WITHOUT_LOCAL = replace(FOR_CHECKS, local=None)
 ORIENTATION = 0x0112
 FAST_BITS = 6
 
@@ -63,12 +64,16 @@ def test_the_recipe_for_lists(large: Image.Image) -> None:
 
 def test_the_recipe_for_checks(large: Image.Image) -> None:
     """Fast, in eight forms, and what the C++ tool would make as well; digests are exact anyway."""
-    found = look(saved(large, "jpeg"), FOR_CHECKS)
+    found = look(saved(large, "jpeg"), WITHOUT_LOCAL)
     forms = ["pdq", *(f"pdq {form}" for form in FORMS[1:])]
     shrunk = [f"pdq {SHRUNK512}", *(f"pdq {SHRUNK512}_{form}" for form in FORMS[1:])]
     assert names(found) == ["sha256", "md5", *forms, *shrunk, "phash"]
     assert [f.decoding for f in found.fingerprints] == ["exact"] * 2 + ["fast"] * 17
     assert (found.width, found.height) == large.size
+    whole = look(saved(large, "jpeg"), FOR_CHECKS)
+    # Which need more pixels than a picture of this size has to spare.
+    assert names(whole) == [*names(found), "orb"]
+    assert {f.decoding for f in whole.fingerprints} == {Decoding.EXACT}
 
 
 def test_all_that_can_be_asked_for(large: Image.Image) -> None:
@@ -180,7 +185,7 @@ def test_scaled_pictures_are_set_upright(
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
     data = saved(large.resize(size), "jpeg", exif=exif, quality=95)
-    exact, fast = look(data, Recipe(shrunk512=True)), look(data, FOR_CHECKS)
+    exact, fast = look(data, Recipe(shrunk512=True)), look(data, WITHOUT_LOCAL)
     assert fast.fingerprints[2].decoding is Decoding.FAST
     assert (fast.width, fast.height) == (exact.width, exact.height)
     assert distance(pdq_of(fast).value, pdq_of(exact).value) <= 2
