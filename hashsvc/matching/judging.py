@@ -251,7 +251,8 @@ class Judge:
         if watch.seconds and share < self._matching.video_share_percent:
             hits = digests
         hits = [hit for hit in hits if hit.speaks]
-        found = candidate.sightings if self._is_located(watch, candidate) else []
+        is_located = self._is_located(watch, candidate)
+        found = [moment.best for moment in candidate.sightings] if is_located else []
         return self._match(query, known, hits, found=found) if hits or found else None
 
     def _is_located(self, watch: Watch, candidate: Candidate) -> bool:

@@ -248,7 +248,8 @@ class OpenCheck:
 
         `through_ms` is how far the video was seen.
         """
-        is_matched = any(one.is_certain for one in self._watch.candidates.values())
+        near = self._watch.candidates.values()
+        is_matched = any(one.segments or one.is_exact for one in near)
         query = replace(self._query, fingerprints=tuple(fingerprints), is_matched=is_matched)
         searched = self._matcher.search([query])
         self._revision = searched.revision

@@ -15,7 +15,7 @@ class Query:
     `limitation` is what its hasher could not see, `detail` says it in words. `is_behind` says that
     the caller asked for a revision that the index has not reached. `may_match` tells of a list's
     name whether it is looked at, `may_count` of a feedback list's whether its opinions count; None
-    for all. `is_matched` says of a video that comes in by and by that something known is in it.
+    for all. `is_matched` says of a video that comes in by and by that hashes found something.
     """
 
     media_type: MediaType

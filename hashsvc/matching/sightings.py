@@ -5,20 +5,21 @@ that a known video is in an upload is that several of its frames are, one after 
 order that they have in it. No I/O.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from hashsvc.matching.located import Agreement
 from hashsvc.model import Fingerprint
 
 LEAST_MOMENTS = 2
-"""So many frames of an upload must show something known; of a known video different frames."""
+"""So many moments of an upload must show something known; of a known video different frames."""
 
 APART_MS = 1000
 """So far apart they must be, in the upload and in the known video."""
 
 MOST_OF_ONE = 4
-"""Sightings kept of one known picture or frame."""
+"""Moments kept at which one known picture or frame is what is shown most likely."""
 
 _RUN_GAP_MS = 15_000
 _RUN_DRIFT_MS = 4_000
@@ -46,21 +47,53 @@ class Found:
         return self.known.time_ms or 0
 
 
-def in_order(found: Sequence[Found]) -> tuple[Found, ...]:
-    """The longest series in which both times go on by `APART_MS` at least, best scores first."""
-    ordered = sorted(found, key=lambda one: (one.upload_ms, one.known_ms))
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A moment of an upload and what was located there of one entry, the best first."""
+
+    found: tuple[Found, ...]
+
+    @property
+    def best(self) -> Found:
+        """What it shows most likely."""
+        return self.found[0]
+
+    def goes_before(self, other: "Moment") -> bool:
+        """Whether another moment shows a later part of a known video, and nothing of the same: a
+        frame that is held shows its neighbours again and again, now this one more, now that."""
+        one, two = self.best, other.best
+        return (
+            two.upload_ms - one.upload_ms >= APART_MS
+            and two.known_ms - one.known_ms >= APART_MS
+            and {f.ordinal for f in self.found}.isdisjoint(f.ordinal for f in other.found)
+        )
+
+
+def moments(found: Iterable[Found]) -> list[Moment]:
+    """What was located, by when it is in the upload."""
+    by_time: dict[int, list[Found]] = defaultdict(list)
+    for one in found:
+        by_time[one.upload_ms].append(one)
+    return [
+        Moment(tuple(sorted(by_time[time_ms], key=lambda one: -one.agreement.score)))
+        for time_ms in sorted(by_time)
+    ]
+
+
+def in_order(seen: Iterable[Moment]) -> tuple[Found, ...]:
+    """The longest series of moments of which each goes before the next, best scores first."""
+    ordered = sorted(seen, key=lambda moment: moment.best.upload_ms)
     best: list[tuple[int, float, int]] = []
-    for one in ordered:
+    for moment in ordered:
         count, score, before = 0, 0.0, -1
         for earlier, (length, total, _) in enumerate(best):
-            is_before = _is_before(ordered[earlier], one)
-            if is_before and (length, total) > (count, score):
+            if (length, total) > (count, score) and ordered[earlier].goes_before(moment):
                 count, score, before = length, total, earlier
-        best.append((count + 1, score + one.agreement.score, before))
+        best.append((count + 1, score + moment.best.agreement.score, before))
     series: list[Found] = []
     number = max(range(len(best)), key=lambda n: best[n][:2], default=-1)
     while number >= 0:
-        series.append(ordered[number])
+        series.append(ordered[number].best)
         number = best[number][2]
     return tuple(reversed(series))
 
@@ -80,10 +113,6 @@ def runs(series: Sequence[Found]) -> list[Sequence[Found]]:
         else:
             parts.append([one])
     return [part for part in parts if len(part) > 1]
-
-
-def _is_before(one: Found, other: Found) -> bool:
-    return other.upload_ms - one.upload_ms >= APART_MS and other.known_ms - one.known_ms >= APART_MS
 
 
 def _goes_on(one: Found, other: Found) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from hashsvc.matching import alignment
 from hashsvc.matching.alignment import Alignment, Known, Rules, Segment
 from hashsvc.matching.query import Hit, HitsByEntry
-from hashsvc.matching.sightings import MOST_OF_ONE, Found, in_order, is_evidence
+from hashsvc.matching.sightings import MOST_OF_ONE, Found, Moment, in_order, is_evidence, moments
 from hashsvc.media.scan import Span
 from hashsvc.media.variants import TRIMMED, look_and_form, variant_of
 from hashsvc.model import ORIGINAL, Algorithm, Fingerprint, KnownEntry
@@ -53,7 +53,7 @@ class Candidate:
     up to `looked_ms`.
 
     `unlooked` are hits of local features, which say nothing until they are looked at; `found` is
-    what that gave, by the entry's ordinals, `moments` when in the upload, in milliseconds, and
+    what that gave, by the ordinal of the best, `moments` when in the upload, in milliseconds, and
     `series` what that amounts to of a known video, where it is evidence.
     """
 
@@ -71,7 +71,7 @@ class Candidate:
     looked_ms: int = -1
     closed_ms: int = -1
     unlooked: list[Hit] = field(default_factory=list)
-    found: dict[int, list[Found]] = field(default_factory=dict)
+    found: dict[int, list[Moment]] = field(default_factory=dict)
     moments: set[int] = field(default_factory=set)
     series: tuple[Found, ...] = ()
 
@@ -86,8 +86,8 @@ class Candidate:
         return bool(self.hits) and self.hits[0].fingerprint.algorithm.is_digest
 
     @property
-    def sightings(self) -> list[Found]:
-        """All that is kept of `found`."""
+    def sightings(self) -> list[Moment]:
+        """All moments of `found`."""
         return [one for some in self.found.values() for one in some]
 
     @property
@@ -97,10 +97,12 @@ class Candidate:
 
     def see(self, some: Iterable[Found]) -> None:
         """Take in what was located: the first ones of each known picture or frame, and the last."""
-        for one in some:
-            kept = self.found.setdefault(one.ordinal, [])
-            kept[MOST_OF_ONE - 1 :] = [one]
-            self.moments.add(one.upload_ms)
+        for moment in moments(some):
+            kept = self.found.setdefault(moment.best.ordinal, [])
+            if len(kept) == MOST_OF_ONE:
+                kept.pop()
+            kept.append(moment)
+            self.moments.add(moment.best.upload_ms)
         if self.known is not None:
             series = in_order(self.sightings)
             self.series = series if is_evidence(series) else ()

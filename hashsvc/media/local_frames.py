@@ -49,7 +49,7 @@ class LocalFrames:
 
     def keep(self, fingerprint: Fingerprint) -> None:
         """Keep one until the end."""
-        self._kept[(fingerprint.time_ms or 0) // self._slot_ms] = fingerprint
+        self._kept.setdefault((fingerprint.time_ms or 0) // self._slot_ms, fingerprint)
         while len(self._kept) > MOST_FRAMES:
             self._slot_ms *= 2
             fewer: dict[int, Fingerprint] = {}

@@ -51,8 +51,9 @@ def upload(pictures: Sequence[Image.Image]) -> list[Fingerprint]:
 
 def filled(desk: Desk, draft: EntryDraft) -> Desk:
     """A desk whose list takes local features and has one entry."""
-    request = {"request_id": "list with local features"}
-    desk.ledger.create_list("acme/known", ListKind.KNOWN, "", local_features=True, **request)
+    desk.ledger.create_list(
+        "acme/known", ListKind.KNOWN, "", request_id="list", local_features=True
+    )
     desk.add("acme/known", draft)
     return desk
 
@@ -116,13 +117,13 @@ def test_a_picture_is_known_all_through_a_video(desk: Desk) -> None:
 
 def branded(picture: Image.Image) -> Image.Image:
     """A picture with a channel's logo in a corner and its lower third."""
-    made, pen = picture.copy(), None
+    made = picture.copy()
     pen = ImageDraw.Draw(made)
     made.paste(scene("stream").resize((90, 54)), (530, 16))
     pen.rectangle((0, 270, 640, 336), fill=(20, 30, 120))
     pen.rectangle((0, 300, 640, 304), fill=(230, 230, 230))
     pen.text((30, 274), "BREAKING NEWS FROM THE HARBOUR", fill="white", font_size=24)
-    pen.text((30, 308), "live pictures, 24 hours a day: channel seventeen", fill="white", font_size=20)
+    pen.text((30, 308), "live pictures, all day: channel 17", fill="white", font_size=20)
     return made
 
 
@@ -134,18 +135,28 @@ def test_what_a_channel_puts_on_all_its_videos_is_no_evidence(desk: Desk) -> Non
     assert check(desk, hidden).outcome is Outcome.MATCH
 
 
-def test_what_is_certain_is_not_looked_for_again(cinema: Desk) -> None:
-    """While a video comes in, frames are located until something is found, and no longer."""
-    sent = upload(HIDDEN)
+def test_what_is_found_grows(cinema: Desk) -> None:
+    """While a video comes in, what is located says more and more, from the second scene on."""
     opened = cinema.matcher.open(Query(MediaType.VIDEO, ()))
-    local_ones = [one for one in sent if one.algorithm is Algorithm.ORB]
-    found = []
-    for one in local_ones:
+    pieces = []
+    for one in upload(HIDDEN)[-len(HIDDEN) :]:
         opened.search([one], one.time_ms or 0)
-        found.append([len(m.evidence) for m in opened.judge().verdict.matches])
-    first = found.index([2])
-    assert found == [[]] * first + [[2]] * (len(found) - first)
-    assert [m.algorithm for m in opened.finish().matches] == [Algorithm.ORB]
+        pieces.append(sum(len(m.evidence) for m in opened.judge().verdict.matches))
+    assert pieces[0] == 0
+    assert pieces == sorted(pieces)
+    assert 0 < pieces[2] < pieces[-1]
+    assert len(opened.finish().matches[0].evidence) == pieces[-1]
+
+
+def test_what_hashes_find_is_not_looked_for_again(cinema: Desk) -> None:
+    """Once whole frames are evidence, local features are not looked up any more."""
+    opened = cinema.matcher.open(Query(MediaType.VIDEO, ()))
+    opened.search(clip(frames(15, first=1000)))
+    assert opened.judge().verdict.outcome is Outcome.MATCH
+    opened.search(upload(HIDDEN)[-len(HIDDEN) :])
+    verdict = opened.finish()
+    assert verdict.searched == (Algorithm.PDQ,)
+    assert all(one.located is None for one in verdict.matches[0].evidence)
 
 
 def test_a_frame_that_is_located_asks_for_a_closer_look(cinema: Desk) -> None:
