@@ -5,7 +5,8 @@ re-encoded, cut, hidden, bordered, and so on, at graded strengths. `recall` is t
 entries in an upload that are found, over all uploads of a row; `false_matches` how many entries are
 found in an upload that are not in it, clips that look alike (the same room, the same table)
 included; `seconds_of_error` how far the ends of what is found are from the truth, on average. Rows
-that have no recall are of uploads that show nothing known.
+that have no recall are of uploads that show nothing known. With `--local-features` the list of
+known videos takes such.
 
 Beside ours stands the vPDQ way: one frame a second of both sides, hashed by pdqhash, distance 31,
 quality 50, an entry being found where 80 % of the upload's frames are near some of its, or 80 % of
@@ -86,6 +87,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--n", type=int, default=1_000_000, help=text)
     text = "seconds of an upload to match with those (default 3600)"
     parser.add_argument("--hour-s", type=int, default=3600, metavar="S", help=text)
+    text = "known videos in a list that takes local features (default: without)"
+    parser.add_argument("--local-features", action="store_true", help=text)
     text = "keep the uploads in this folder (default: in memory alone)"
     parser.add_argument("--keep", type=Path, metavar="DIR", help=text)
 
@@ -121,6 +124,7 @@ class Plan:
     repeat: int
     edits: tuple[str, ...]
     keep: Path | None
+    local_features: bool
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> "Plan":
@@ -134,6 +138,7 @@ class Plan:
             arguments.repeat,
             named,
             arguments.keep,
+            arguments.local_features,
         )
         known = {case.edit for case in plan.scene(every=True).cases}
         unknown = [name for name in named if name not in known]
@@ -256,7 +261,8 @@ class _Worker:
         """Ours and the vPDQ way, with a set of entries."""
         if entries not in self._engines:
             hashed = self._hashed[entries]
-            ours = Ours(Path(tempfile.mkdtemp(dir=self._folder)))
+            folder = Path(tempfile.mkdtemp(dir=self._folder))
+            ours = Ours(folder, local_features=self.plan.local_features)
             ours.add(hashed.ours)
             self._engines[entries] = ours, Vpdq(hashed.vpdq) if hashed.vpdq else None
         return self._engines[entries]
@@ -280,7 +286,8 @@ def _hash_entry(
 ) -> tuple[tuple[Fingerprint, ...], Codes | None]:
     assert _worker is not None
     data = _worker.scene.entries[entries][entry].data()
-    return Ours.hashed(data), Vpdq.hashed(data) if has_peer else None
+    ours = Ours.hashed(data, local_features=_worker.plan.local_features)
+    return ours, Vpdq.hashed(data) if has_peer else None
 
 
 def _hash_densely(entries: str, entry: str) -> Sequence[Fingerprint]:

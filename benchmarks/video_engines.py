@@ -25,6 +25,7 @@ from hashsvc.lists.readers import Readers
 from hashsvc.matching.matcher import Matcher
 from hashsvc.matching.query import Query
 from hashsvc.media import FOR_CHECKS, FOR_LISTS, fingerprint
+from hashsvc.media.recipe import with_local
 from hashsvc.media.scan import Seen, Span
 from hashsvc.model import (
     Basis,
@@ -67,7 +68,9 @@ class Answer:
 class Ours:
     """The matcher of the service on a store of its own in `folder`, without a node around it."""
 
-    def __init__(self, folder: Path, matching: Matching | None = None) -> None:
+    def __init__(
+        self, folder: Path, matching: Matching | None = None, *, local_features: bool = False
+    ) -> None:
         matching = matching or Matching()
         self._store = Store(f"sqlite:///{folder / 'known.db'}")
         self._indexer = Indexer(
@@ -81,7 +84,9 @@ class Ours:
             readers=Readers(),
             follow=self._indexer.follow,
         )
-        self._ledger.create_list(LIST, ListKind.KNOWN, "", request_id="list")
+        self._ledger.create_list(
+            LIST, ListKind.KNOWN, "", request_id="list", local_features=local_features
+        )
         self._matcher = Matcher(
             self._store,
             self._indexer,
@@ -99,9 +104,10 @@ class Ours:
         self._names |= {entry.name: name for entry, name in zip(added, known.keys(), strict=True)}
 
     @staticmethod
-    def hashed(data: bytes) -> tuple[Fingerprint, ...]:
+    def hashed(data: bytes, *, local_features: bool = False) -> tuple[Fingerprint, ...]:
         """What a contributor makes of a known video."""
-        return fingerprint(io.BytesIO(data), recipe=FOR_LISTS).fingerprints
+        recipe = with_local(FOR_LISTS) if local_features else FOR_LISTS
+        return fingerprint(io.BytesIO(data), recipe=recipe).fingerprints
 
     def check(self, data: bytes) -> list[Answer]:
         """Check as a node does: by key frames, and closely where the matcher asks for it."""

@@ -160,7 +160,7 @@ class Matching(_Section):
     local_features: LocalFeatures = LocalFeatures.AFTER
     """When an upload's local features are looked up in lists that have such: `after` all else found
     nothing, which saves their time where hashes do; `always`, which may find more entries; or
-    `never`."""
+    `never`. Of a video that comes in by and by, `after` means until hashes find something."""
     local_radius: int = Field(default=31, ge=0, le=47)
     """Bits of 256 up to which local features of two pictures vote for one another. It proves
     nothing yet: what is in the same place does."""

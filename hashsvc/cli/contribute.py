@@ -15,7 +15,7 @@ from hashsvc.cli import entry_csv, entry_jsonl, files, options, output
 from hashsvc.cli.bounded import count_lines
 from hashsvc.cli.options import DEFAULT_SERVER, Json, Server, VpdqFiles
 from hashsvc.media import FOR_LISTS, Recipe
-from hashsvc.media.recipe import LOCAL_FOR_LISTS
+from hashsvc.media.recipe import with_local
 from hashsvc.model import (
     PURPOSES,
     AddedEntry,
@@ -76,8 +76,9 @@ def contribute(
         bool,
         typer.Option(
             "--local-features",
-            help="If the list is new: pictures get local features too, by which they are found in "
-            "a part of another, for about 40 KB each. See `lists describe`.",
+            help="If the list is new: pictures, and frames of videos, get local features too, by "
+            "which they are found in a part of another, for about 40 KB a picture. See `lists "
+            "describe`.",
         ),
     ] = False,
     server: Server = DEFAULT_SERVER,
@@ -196,7 +197,7 @@ class _Contribution:
                 local_features=new_list.local_features,
             )
         if found.local_features:
-            self._recipe = replace(self._recipe, local=LOCAL_FOR_LISTS)
+            self._recipe = with_local(self._recipe)
 
     async def _add_files(
         self, client: "AsyncClient", media: Sequence[Path], vpdq_files: Sequence[Path]

@@ -10,6 +10,7 @@ from hashsvc import calibration
 from hashsvc.matching.alignment import Rules, Segment
 from hashsvc.matching.located import LEAST_SCORE, Agreement
 from hashsvc.matching.query import Hit
+from hashsvc.matching.sightings import LEAST_MOMENTS
 from hashsvc.model import ORIGINAL, Confidence
 
 _ORDER = tuple(Confidence)
@@ -60,13 +61,14 @@ def by_chance(evidence: str, expected: float) -> Sureness:
     return Sureness(found, f"{evidence}: by chance {_CHANCES[found]} of {known} known media")
 
 
-def of_agreement(agreement: Agreement) -> Sureness:
-    """Of local features in one place.
+def of_agreements(agreements: Sequence[Agreement]) -> Sureness:
+    """Of local features in one place: of a picture, or of each of some frames of a video.
 
     Of unrelated pictures none had evidence, so there is no rate to class by either: what counts is
-    how many times as much there is as is needed.
+    how many times as much there is as is needed, which is twice as much for a video.
     """
-    share = agreement.score / LEAST_SCORE
+    needed = LEAST_SCORE * min(len(agreements), LEAST_MOMENTS)
+    share = sum(agreement.score for agreement in agreements) / needed
     found = Confidence.WEAK
     if share >= _LIKELY:
         found = Confidence.NEAR_CERTAIN if share >= _NEAR_CERTAIN else Confidence.LIKELY

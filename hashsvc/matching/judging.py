@@ -1,36 +1,32 @@
 """Judging: what is near an upload, to a verdict. Reads the store for what is near, and no more."""
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from hashsvc import features
 from hashsvc.config import Limits, Matching, Policy
 from hashsvc.features import Features
 from hashsvc.lists.distrusted import Distrusted
-from hashsvc.matching import alignment, confidence
+from hashsvc.matching import alignment, confidence, evidence, sightings
 from hashsvc.matching import policy as policies
 from hashsvc.matching.alignment import Known, Rules
 from hashsvc.matching.confidence import Sureness
-from hashsvc.matching.located import Agreement, locate
+from hashsvc.matching.located import locate
 from hashsvc.matching.openings import shared_openings
 from hashsvc.matching.query import Hit, HitsByEntry, Query, has_pdq
+from hashsvc.matching.sightings import Found
 from hashsvc.matching.thresholds import Thresholds
 from hashsvc.matching.watch import MOST_HITS, Candidate, Watch
 from hashsvc.model import (
     Algorithm,
-    Coverage,
-    Evidence,
     Fingerprint,
     KnownEntry,
     ListKind,
-    Located,
     Match,
     MediaType,
     OpinionCounts,
     Outcome,
-    Segment,
     UndeterminedReason,
     Verdict,
 )
@@ -41,15 +37,6 @@ _ALGORITHMS = tuple(Algorithm)
 
 Judged = Iterator[tuple[KnownEntry, Match | None]]
 """Entries that are near, best first, each with its match if there is enough for one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A known picture that is in an upload, both by the fingerprints of their local features."""
-
-    agreement: Agreement
-    upload: Fingerprint
-    known: Fingerprint
 
 
 class Judge:
@@ -172,19 +159,19 @@ class Judge:
             whole = [hit for hit in hits[entry_id] if not hit.fingerprint.algorithm.is_local]
             local = [hit for hit in hits[entry_id] if hit.fingerprint.algorithm.is_local]
             counting = self._speaking(known, whole, asked_pdq=asked_pdq) if whole else []
-            found = self._found(entry_id, local, read) if local else None
-            is_match = bool(counting) or found is not None
-            yield known, self._match(query, known, counting, found=found) if is_match else None
+            found = self._found(entry_id, local, read) if local else []
+            is_match = bool(counting or found)
+            yield known, self._match(query, known, counting, found=found[:1]) if is_match else None
 
     def _found(
         self, entry_id: int, hits: Sequence[Hit], read: dict[bytes, Features]
-    ) -> Found | None:
-        """The best of the known pictures that local features speak for, where it is evidence.
+    ) -> list[Found]:
+        """Those of the known pictures that local features speak for which are evidence, best first.
 
         `read` are the upload's features by their fingerprint's value.
         """
         known = self._store.known_features(entry_id)
-        best: Found | None = None
+        found: list[Found] = []
         # Of an entry that was erased since it was looked up there are none.
         for hit in hits if known else ():
             value = hit.fingerprint.value
@@ -192,11 +179,10 @@ class Judge:
                 read[value] = features.unpack(value)
             one = known[hit.ordinal]
             agreed = locate(features.unpack(one.value), read[value], self._matching.local_radius)
-            if agreed is None or not agreed.is_evidence:
-                continue
-            if best is None or agreed.score > best.agreement.score:
-                best = Found(agreed, hit.fingerprint, one)
-        return best
+            if agreed is not None and agreed.is_evidence:
+                upload, known_one = replace(hit.fingerprint, value=b""), replace(one, value=b"")
+                found.append(Found(agreed, upload, known_one, hit.ordinal))
+        return sorted(found, key=lambda one: -one.agreement.score)
 
     def _speaking(self, known: KnownEntry, hits: Sequence[Hit], *, asked_pdq: bool) -> list[Hit]:
         """Leave out hits of 64-bit hashes where PDQ was asked: they speak only where it cannot.
@@ -222,10 +208,11 @@ class Judge:
         self, query: Query, watch: Watch, *, is_last: bool
     ) -> Iterator[tuple[KnownEntry, Match | None, Candidate]]:
         near = watch.candidates
-        ranked = sorted(near, key=lambda i: (near[i].hits[0].rank[0], -len(near[i].ordinals)))
+        ranked = sorted(near, key=lambda i: (not near[i].is_exact, -len(near[i].ordinals)))
         # While the video comes in what was read once will do; at the end it is read anew.
         unread = [entry_id for entry_id in ranked if is_last or near[entry_id].entry is None]
         read = dict(self._entries(unread))
+        uploaded: dict[bytes, Features] = {}
         for entry_id in ranked:
             candidate = near[entry_id]
             known = read.get(entry_id) if is_last else read.get(entry_id, candidate.entry)
@@ -234,6 +221,9 @@ class Judge:
             candidate.entry = known
             if candidate.known is None and known.entry.media_type is MediaType.VIDEO:
                 candidate.known = self._known(entry_id, known.entry.list_name)
+            local = watch.to_locate(candidate)
+            if local:
+                watch.see(entry_id, self._found(entry_id, local, uploaded))
             watch.align(candidate, is_last=is_last)
             yield known, self._video_match(query, watch, known, candidate), candidate
 
@@ -247,19 +237,34 @@ class Judge:
     ) -> Match | None:
         hits = self._speaking(known, candidate.hits, asked_pdq=bool(watch.seconds))
         digests = [hit for hit in hits if hit.fingerprint.algorithm.is_digest]
-        if candidate.known is not None and len(candidate.known.times_s):
-            if not digests and not candidate.segments:
+        if candidate.known is not None and (len(candidate.known.times_s) or candidate.series):
+            if not digests and not candidate.is_certain:
                 return None
-            coverage = _coverage(watch, candidate.known, candidate.segments)
             # Of the very file the frames that are near are evidence too, whatever their order.
             near = [hit for hit in hits if hit.speaks] if digests else []
-            return self._match(query, known, near, candidate.segments, coverage)
+            matched = self._match(query, known, near, candidate.segments, candidate.series)
+            if not matched.segments and not digests:
+                return matched
+            told = evidence.coverage(watch, candidate.known, matched.segments)
+            return replace(matched, coverage=told)
         # A known picture is not a clip: it must fill the upload, not flash by in it.
         share = 100 * len(candidate.seconds) / max(len(watch.seconds), 1)
         if watch.seconds and share < self._matching.video_share_percent:
             hits = digests
         hits = [hit for hit in hits if hit.speaks]
-        return self._match(query, known, hits) if hits else None
+        is_located = self._is_located(watch, candidate)
+        found = [moment.best for moment in candidate.sightings] if is_located else []
+        return self._match(query, known, hits, found=found) if hits or found else None
+
+    def _is_located(self, watch: Watch, candidate: Candidate) -> bool:
+        """Whether a known picture was located all through a video."""
+        moments = candidate.moments
+        share = 100 * len(moments) / max(len(watch.local_ms), 1)
+        return (
+            len(moments) >= sightings.LEAST_MOMENTS
+            and max(moments) - min(moments) >= sightings.APART_MS
+            and share >= self._matching.video_share_percent
+        )
 
     def _match(
         self,
@@ -267,28 +272,30 @@ class Judge:
         known: KnownEntry,
         hits: Sequence[Hit],
         segments: Sequence[alignment.Segment] = (),
-        coverage: Coverage | None = None,
-        found: Found | None = None,
+        found: Sequence[Found] = (),
     ) -> Match:
+        """A match; of a known video `found` is in the order of the upload."""
         entry = known.entry
         best = sorted(hits, key=lambda hit: hit.rank)
-        evidence = [_evidence(hit, entry.fingerprints) for hit in best]
-        evidence += _pairs(segments)
-        if found is not None:
-            evidence.append(_located(found))
+        pieces = [evidence.of_hit(hit, entry.fingerprints) for hit in best]
+        pieces += evidence.pairs(segments)
+        surest = sorted(found, key=lambda one: -one.agreement.score)
+        pieces += [evidence.of_found(one) for one in surest]
         sureness = self._sureness(best, segments, found)
+        told = [evidence.told(segment) for segment in segments]
+        if not told and entry.media_type is MediaType.VIDEO:
+            told = evidence.located(found)
         return Match(
             entry=entry.name,
             media_type=entry.media_type,
             description=entry.description,
             contributor=entry.contributor,
-            algorithm=evidence[0].algorithm,
-            variant=evidence[0].variant,
+            algorithm=pieces[0].algorithm,
+            variant=pieces[0].variant,
             confidence=sureness.confidence,
             confidence_basis=sureness.basis,
-            evidence=tuple(evidence[:MOST_HITS]),
-            coverage=coverage,
-            segments=tuple(_told(segment) for segment in segments),
+            evidence=tuple(pieces[:MOST_HITS]),
+            segments=tuple(told),
             names_contributor=known.names_contributors,
             canary_of=entry.canary_of,
             opinions=OpinionCounts.told(known.opinions, query.may_count),
@@ -298,14 +305,14 @@ class Judge:
         self,
         hits: Sequence[Hit],
         segments: Sequence[alignment.Segment],
-        found: Found | None,
+        found: Sequence[Found],
     ) -> Sureness:
         """How sure a match is, by the best of its evidence."""
         sure = [confidence.of_hit(hit) for hit in hits]
         if segments:
             sure.append(confidence.of_segments(segments, self._rules))
-        if found is not None:
-            sure.append(confidence.of_agreement(found.agreement))
+        if found:
+            sure.append(confidence.of_agreements([one.agreement for one in found]))
         return min(sure, key=lambda one: one.rank)
 
 
@@ -323,71 +330,6 @@ def _match_rank(match: Match) -> tuple[bool, float, float]:
     """Sort key, best first: the very file, then most seconds, then nearest."""
     ms = sum(segment.length_ms * (1 - (segment.likeness or 0)) for segment in match.segments)
     return not match.is_exact, -ms, match.evidence[0].distance
-
-
-def _coverage(watch: Watch, known: Known, segments: Sequence[alignment.Segment]) -> Coverage:
-    seen_s = max(watch.seen_ms / 1000, *(segment.upload_end_s for segment in segments), 1.0)
-    total_s, known_s = math.ceil(seen_s), max(1, round(known.length_s + 0.5))
-    upload = _covered_s((s.upload_start_s, s.upload_end_s) for s in segments)
-    return Coverage(
-        upload_matched_s=min(total_s, upload),
-        upload_total_s=total_s,
-        known_matched_s=min(
-            known_s, _covered_s((s.known_start_s, s.known_end_s) for s in segments)
-        ),
-        known_total_s=known_s,
-    )
-
-
-def _covered_s(parts: Iterable[tuple[float, float]]) -> int:
-    """Whole seconds that parts cover together."""
-    return len({s for first, last in parts for s in range(int(first), math.ceil(last))})
-
-
-def _told(segment: alignment.Segment) -> Segment:
-    """A segment as the model has it."""
-    return Segment(
-        upload_start_ms=round(segment.upload_start_s * 1000),
-        upload_end_ms=round(segment.upload_end_s * 1000),
-        known_start_ms=round(segment.known_start_s * 1000),
-        known_end_ms=round(segment.known_end_s * 1000),
-        pace=segment.pace,
-        distance=segment.distance,
-        likeness=segment.likeness,
-        variant=segment.variant,
-    )
-
-
-def _pairs(segments: Sequence[alignment.Segment]) -> list[Evidence]:
-    """The frames of segments that are nearest to one another."""
-    found = [
-        Evidence(Algorithm.PDQ, bits, segment.variant, round(upload * 1000), round(known * 1000))
-        for segment in segments
-        for upload, known, bits in segment.pairs
-    ]
-    return sorted(found, key=lambda evidence: evidence.distance)[:MOST_HITS]
-
-
-def _evidence(hit: Hit, known: Sequence[Fingerprint]) -> Evidence:
-    return Evidence(
-        algorithm=hit.fingerprint.algorithm,
-        distance=hit.distance,
-        variant=hit.fingerprint.variant,
-        upload_time_ms=hit.fingerprint.time_ms,
-        known_time_ms=known[hit.ordinal].time_ms,
-    )
-
-
-def _located(found: Found) -> Evidence:
-    agreement = found.agreement
-    return Evidence(
-        algorithm=found.upload.algorithm,
-        distance=round(agreement.mean_bits),
-        variant=found.upload.variant,
-        upload_time_ms=found.upload.time_ms,
-        known_time_ms=found.known.time_ms,
-        located=Located(agreement.count, agreement.corners, agreement.visible),
-    )
 
 
 _SHARED_OPENING = "shares only an opening or an ending that several known videos have"

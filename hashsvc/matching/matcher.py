@@ -35,6 +35,8 @@ from hashsvc_index import Hits
 # fingerprint looked up by the tables that longer lists have.
 _QUICK_COMPARISONS = 100_000
 _TABLE_COMPARISONS = 50_000
+# Known pictures or frames that each frame of a video is looked at beside: those with most votes.
+_MOST_OF_FRAME = 4
 # A frame that does not say when it is shown is taken for one of one a second.
 _UNTIMED_MS = 1000
 
@@ -183,16 +185,18 @@ class Matcher:
                 ),
                 queries[i].may_match,
             )
-            for one in voted(upload, theirs):
+            is_frame = queries[i].media_type is MediaType.VIDEO
+            for one in voted(upload, theirs)[: _MOST_OF_FRAME if is_frame else None]:
                 place = Place.of(one.picture << features.GEOMETRY_BITS)
                 hit = Hit(fingerprint, place.ordinal >> features.GEOMETRY_BITS, one.distance)
                 found.setdefault(i, {}).setdefault(place.entry_id, []).append(hit)
 
     def _wants_local(self, query: Query, *, is_near: bool) -> bool:
         when = self._matching.local_features
-        if query.media_type is MediaType.VIDEO or when is LocalFeatures.NEVER:
-            return False
-        return when is LocalFeatures.ALWAYS or not is_near
+        if when is not LocalFeatures.AFTER:
+            return when is LocalFeatures.ALWAYS
+        # That frames are near something says little; what matters is what they amount to.
+        return not (query.is_matched if query.media_type is MediaType.VIDEO else is_near)
 
     def _readable(self, hits: Hits, may_match: Callable[[str], bool] | None) -> Hits:
         """Leave out hits in lists that a query does not look at."""
@@ -244,7 +248,9 @@ class OpenCheck:
 
         `through_ms` is how far the video was seen.
         """
-        query = replace(self._query, fingerprints=tuple(fingerprints))
+        near = self._watch.candidates.values()
+        is_matched = any(one.segments or one.is_exact for one in near)
+        query = replace(self._query, fingerprints=tuple(fingerprints), is_matched=is_matched)
         searched = self._matcher.search([query])
         self._revision = searched.revision
         self._asked |= {f.algorithm for f in fingerprints}

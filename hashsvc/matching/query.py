@@ -15,7 +15,7 @@ class Query:
     `limitation` is what its hasher could not see, `detail` says it in words. `is_behind` says that
     the caller asked for a revision that the index has not reached. `may_match` tells of a list's
     name whether it is looked at, `may_count` of a feedback list's whether its opinions count; None
-    for all.
+    for all. `is_matched` says of a video that comes in by and by that hashes found something.
     """
 
     media_type: MediaType
@@ -25,6 +25,7 @@ class Query:
     is_behind: bool = False
     may_match: Callable[[str], bool] | None = None
     may_count: Callable[[str], bool] | None = None
+    is_matched: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import numpy as np
 from hashsvc.matching import alignment
 from hashsvc.matching.alignment import Alignment, Known, Rules, Segment
 from hashsvc.matching.query import Hit, HitsByEntry
+from hashsvc.matching.sightings import MOST_OF_ONE, Found, Moment, in_order, is_evidence, moments
 from hashsvc.media.scan import Span
 from hashsvc.media.variants import TRIMMED, look_and_form, variant_of
 from hashsvc.model import ORIGINAL, Algorithm, Fingerprint, KnownEntry
@@ -18,6 +19,13 @@ MOST_CANDIDATES = 64
 
 MOST_HITS = 100
 """Hits kept of each, the best ones."""
+
+MOST_LOCATED = 2_000
+"""Known pictures and frames that are looked for in the frames of one upload, each for about 3 ms:
+four in each of 500 frames, which are 25 minutes of video in which a list seems to be everywhere."""
+
+MOST_SIGHTINGS = 32
+"""Frames of a known video that are located before no more are looked for."""
 
 MOST_LOOKS = 16
 """Closer looks asked for because of one entry while there is no evidence. Each tells a caller that
@@ -43,6 +51,10 @@ class Candidate:
     read of it last, `known` its frames, where it is a video. `segments` are evidence, in the order
     of the upload. `looks` counts the closer looks that were asked for because of it, the last one
     up to `looked_ms`.
+
+    `unlooked` are hits of local features, which say nothing until they are looked at; `found` is
+    what that gave, by the ordinal of the best, `moments` when in the upload, in milliseconds, and
+    `series` what that amounts to of a known video, where it is evidence.
     """
 
     hits: list[Hit] = field(default_factory=list)
@@ -58,11 +70,42 @@ class Candidate:
     looks: int = 0
     looked_ms: int = -1
     closed_ms: int = -1
+    unlooked: list[Hit] = field(default_factory=list)
+    found: dict[int, list[Moment]] = field(default_factory=dict)
+    moments: set[int] = field(default_factory=set)
+    series: tuple[Found, ...] = ()
 
     @property
     def is_certain(self) -> bool:
         """Whether there is evidence in time."""
-        return bool(self.segments)
+        return bool(self.segments or self.series)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the very file is known."""
+        return bool(self.hits) and self.hits[0].fingerprint.algorithm.is_digest
+
+    @property
+    def sightings(self) -> list[Moment]:
+        """All moments of `found`."""
+        return [one for some in self.found.values() for one in some]
+
+    @property
+    def shows(self) -> tuple[int, int, int]:
+        """How much speaks for it, for comparison."""
+        return len(self.ordinals), len(self.found), len(self.unlooked)
+
+    def see(self, some: Iterable[Found]) -> None:
+        """Take in what was located: the first ones of each known picture or frame, and the last."""
+        for moment in moments(some):
+            kept = self.found.setdefault(moment.best.ordinal, [])
+            if len(kept) == MOST_OF_ONE:
+                kept.pop()
+            kept.append(moment)
+            self.moments.add(moment.best.upload_ms)
+        if self.known is not None:
+            series = in_order(self.sightings)
+            self.series = series if is_evidence(series) else ()
 
     @property
     def end_ms(self) -> int:
@@ -74,7 +117,9 @@ class Watch:
     """The frames of one upload, in any order, beside what they come near. For one thread at a time.
 
     `seconds` are those of the upload with a frame good enough to search with; `through_ms` is how
-    far it is said to have been seen. `alike` is what was found out about pairs of known videos.
+    far it is said to have been seen. `local_ms` are the moments whose local features were looked
+    up, `locating` counts down from MOST_LOCATED. `alike` is what was found out about pairs of known
+    videos.
     """
 
     def __init__(self, rules: Rules) -> None:
@@ -86,6 +131,8 @@ class Watch:
         self.candidates: dict[int, Candidate] = {}
         self.seconds: set[int] = set()
         self.through_ms = 0
+        self.local_ms: set[int] = set()
+        self.locating = MOST_LOCATED
         self.looked_at: set[str] = set()
         self.alike: dict[tuple[Known, Known], bool] = {}
 
@@ -100,6 +147,8 @@ class Watch:
         """Take in frames that were searched with, and what the index says of them."""
         looks: dict[tuple[int, str], dict[str, bytes]] = defaultdict(dict)
         for fingerprint in fingerprints:
+            if fingerprint.algorithm.is_local:
+                self.local_ms.add(_time_ms(fingerprint))
             if fingerprint.algorithm is Algorithm.PDQ:
                 look, form = look_and_form(fingerprint.variant)
                 looks[_time_ms(fingerprint), form].setdefault(look, fingerprint.value)
@@ -123,8 +172,23 @@ class Watch:
                 times, looks = zip(*rows, strict=True)
                 aligned.add(np.array(times), alignment.as_looks(looks))
         # While all goes on as it did there is nothing new to say.
-        if is_last or not candidate.is_certain or candidate.latest_ms < self._newest_ms:
+        if is_last or not candidate.segments or candidate.latest_ms < self._newest_ms:
             candidate.segments = self._evidence(candidate)
+
+    def to_locate(self, candidate: Candidate) -> list[Hit]:
+        """The hits of local features of a candidate that are to be looked at now, and then done."""
+        hits, candidate.unlooked = candidate.unlooked, []
+        if candidate.known is not None and len(candidate.sightings) >= MOST_SIGHTINGS:
+            return []
+        hits = hits[: self.locating]
+        self.locating -= len(hits)
+        return hits
+
+    def see(self, entry_id: int, found: Sequence[Found]) -> None:
+        """Take in what of a candidate was located; it is worth a closer look there."""
+        self.candidates[entry_id].see(found)
+        if found:
+            self._new_seeds.setdefault(entry_id, []).extend(one.upload_ms for one in found)
 
     def closer(self) -> tuple[Span, ...]:
         """What to look at more closely, given what came in since this was last asked.
@@ -150,7 +214,11 @@ class Watch:
         return _merged(spans)
 
     def forget(self) -> None:
-        """Let go of the oldest frames of a long video, which are for entries not met so far."""
+        """Let go of entries that were not located after all, and of a long video's oldest frames,
+        which are for entries not met so far."""
+        for entry_id, candidate in list(self.candidates.items()):
+            if not (candidate.hits or candidate.found or candidate.unlooked):
+                del self.candidates[entry_id]
         for form, rows in self._rows.items():
             if len(rows) > MOST_ROWS:
                 self._forgotten[form] += len(rows) // 2
@@ -162,8 +230,13 @@ class Watch:
             if len(self.candidates) >= MOST_CANDIDATES and not self._make_room(hits):
                 return
             candidate = self.candidates[entry_id] = Candidate()
-        candidate.hits = sorted((*candidate.hits, *hits), key=lambda hit: hit.rank)[:MOST_HITS]
-        for hit in hits:
+        local = [hit for hit in hits if hit.fingerprint.algorithm.is_local]
+        whole = [hit for hit in hits if not hit.fingerprint.algorithm.is_local]
+        candidate.unlooked += local
+        candidate.hits = sorted((*candidate.hits, *whole), key=lambda hit: hit.rank)[:MOST_HITS]
+        for hit in local:
+            candidate.latest_ms = max(candidate.latest_ms, _time_ms(hit.fingerprint))
+        for hit in whole:
             if hit.fingerprint.algorithm is Algorithm.PDQ:
                 time_ms = _time_ms(hit.fingerprint)
                 candidate.ordinals.add(hit.ordinal)
@@ -178,16 +251,17 @@ class Watch:
         uncertain = {
             entry_id: candidate
             for entry_id, candidate in self.candidates.items()
-            if not candidate.is_certain and not candidate.hits[0].fingerprint.algorithm.is_digest
+            if not candidate.is_certain and not candidate.is_exact
         }
         if not uncertain:
             return False
-        weakest = min(uncertain, key=lambda i: (len(uncertain[i].ordinals), uncertain[i].latest_ms))
+        weakest = min(uncertain, key=lambda i: (uncertain[i].shows, uncertain[i].latest_ms))
         is_digest = any(hit.fingerprint.algorithm.is_digest for hit in hits)
         is_old = self.seen_ms - uncertain[weakest].latest_ms > _IDLE_MS
         # Of a still however many frames are near one.
-        ordinals = {hit.ordinal for hit in hits}
-        if is_digest or is_old or len(uncertain[weakest].ordinals) < len(ordinals):
+        ordinals = {hit.ordinal for hit in hits if not hit.fingerprint.algorithm.is_local}
+        local = sum(hit.fingerprint.algorithm.is_local for hit in hits)
+        if is_digest or is_old or uncertain[weakest].shows < (len(ordinals), 0, local):
             del self.candidates[weakest]
             return True
         return False

@@ -13,7 +13,7 @@ made with that; a list does not, as this would double it to find what checks fin
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from hashsvc import feature_values
@@ -40,6 +40,14 @@ LOCAL_FOR_LISTS = Looking(most=feature_values.MOST_KNOWN, side=400, distinct=Tru
 
 LOCAL_FOR_CHECKS = Looking(most=1500, side=960)
 """For uploads, in which what is known may be a small part."""
+
+LOCAL_FRAMES_FOR_LISTS = Looking(most=128, side=400, distinct=True)
+"""For frames of videos of such lists, of which there are more: up to 4.9 KB each."""
+
+LOCAL_FRAMES_FOR_CHECKS = Looking(most=800, side=720)
+"""For frames of uploaded videos."""
+
+_LEAST_EVERY_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +80,12 @@ class Recipe:
 
     `dihedral`: also PDQ of each look at a picture mirrored and turned, in the same variants.
 
-    `local`: local features of pictures, as closely as that says. Not for videos.
+    `local`: local features of pictures, as closely as that says.
+
+    `local_frames`: the same of the frames of a video, of one in `local_every_s` seconds at most,
+    and of none that is plain. Without a judge 128 frames are kept at most: of a longer video one in
+    twice, four times ... as many seconds. A judge is told of all, and they are not kept.
+    `distinct_bits` holds for those too, however long the video shows the same.
 
     `plain`: also the perceptual hashes of a look at a picture that is too plain to be told from
     others by them (`pdq.Spectrum.is_plain`). Not for videos, which are known by many frames.
@@ -80,7 +93,8 @@ class Recipe:
     `shrunk512`: also PDQ of a larger picture shrunk to 512 x 512, as Meta's C++ tool does first:
     the variant `shrunk512`. Not for videos, of which vPDQ hashes whole frames.
 
-    Raises ValueError for a rate that is not positive and finite, for bits that PDQ does not have,
+    Raises ValueError for a rate that is not positive and finite, for `local_every_s` below a tenth
+    of a second, for bits that PDQ does not have,
     and for digests as algorithms.
     """
 
@@ -97,10 +111,14 @@ class Recipe:
     shrunk512: bool = False
     plain: bool = True
     local: Looking | None = None
+    local_frames: Looking | None = None
+    local_every_s: float = 2.0
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.rate) and self.rate > 0):
             raise ValueError(f"a rate of {self.rate} frames a second")
+        if not (math.isfinite(self.local_every_s) and self.local_every_s >= _LEAST_EVERY_S):
+            raise ValueError(f"local features of a frame every {self.local_every_s} s")
         if not 0 <= self.distinct_bits <= Algorithm.PDQ.bits:
             raise ValueError(f"PDQ does not have {self.distinct_bits} bits to be distinct by")
         if not set(self.algorithms) <= set(PERCEPTUAL):
@@ -122,6 +140,8 @@ class Recipe:
             "shrunk512": self.shrunk512,
             "plain": self.plain,
             "local": None if self.local is None else asdict(self.local),
+            "local_frames": None if self.local_frames is None else asdict(self.local_frames),
+            "local_every_s": self.local_every_s,
         }
 
     @classmethod
@@ -140,12 +160,24 @@ class Recipe:
             dihedral=content["dihedral"],
             shrunk512=content["shrunk512"],
             plain=content["plain"],
-            local=None if content["local"] is None else Looking(**content["local"]),
+            local=_looking(content["local"]),
+            local_frames=_looking(content["local_frames"]),
+            local_every_s=content["local_every_s"],
         )
+
+
+def _looking(content: Mapping[str, Any] | None) -> Looking | None:
+    return None if content is None else Looking(**content)
 
 
 FOR_LISTS = Recipe(rate=8.0, distinct_bits=24, trimmed=True, plain=False)
 """For media to contribute."""
+
+
+def with_local(recipe: Recipe) -> Recipe:
+    """The recipe of lists that take local features."""
+    return replace(recipe, local=LOCAL_FOR_LISTS, local_frames=LOCAL_FRAMES_FOR_LISTS)
+
 
 FOR_CHECKS = Recipe(
     rate=4.0,
@@ -158,5 +190,7 @@ FOR_CHECKS = Recipe(
     shrunk512=True,
     plain=False,
     local=LOCAL_FOR_CHECKS,
+    local_frames=LOCAL_FRAMES_FOR_CHECKS,
+    local_every_s=3.0,
 )
 """For media to check."""

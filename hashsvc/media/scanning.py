@@ -1,11 +1,12 @@
 """From frames to fingerprints, and to the judge."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from hashsvc.media.borders import Borders
 from hashsvc.media.frame import Frame
 from hashsvc.media.hashes import frame_forms, pdq_hashes
 from hashsvc.media.limits import Limits
+from hashsvc.media.local_frames import MOST_FRAMES, LocalFrames
 from hashsvc.media.pdq import Spectrum, pdq_spectrum
 from hashsvc.media.recipe import Recipe
 from hashsvc.media.scan import Judge, Seen, Span
@@ -36,12 +37,16 @@ class Scan:
     `is_plain` says that the last one shows nothing at all, `was_asked` that the judge has asked for
     a closer look at anything. `size` is that of the first frame, width
     and height. `is_stopped` once the judge has seen enough.
+
+    Local features that the judge was told of are not kept: they are large, and may be many.
     """
 
     def __init__(self, limits: Limits, recipe: Recipe, judge: Judge | None) -> None:
         self._limits, self._recipe, self._judge = limits, recipe, judge
         self._forms = frame_forms(recipe)
         self._borders = Borders()
+        self._local = LocalFrames(recipe)
+        self._local_told = 0
         self._last: tuple[int, int] | None = None
         self._news = 0
         self._pending: list[Fingerprint] = []
@@ -51,7 +56,7 @@ class Scan:
         self.is_plain = False
         self.was_asked = False
         self.size = (0, 0)
-        self.found: list[Fingerprint] = []
+        self._found: list[Fingerprint] = []
         self.is_stopped = False
 
     def add(self, frame: Frame, *, is_key: bool = False) -> None:
@@ -60,7 +65,7 @@ class Scan:
         Raises MediaTooLarge past `max_frames`.
         """
         spectrum = pdq_spectrum(frame.pixels, is_limited=frame.is_limited)
-        if not self.found:
+        if not self._found:
             self.size = frame.size
         box = self._borders.inside(frame.luma, frame.time_ms) if self._recipe.trimmed else None
         value = int.from_bytes(spectrum.value(), "big")
@@ -74,7 +79,9 @@ class Scan:
         if box is not None:
             inner = pdq_spectrum(box.cut(frame.pixels), is_limited=frame.is_limited)
             self._keep(inner, frame, TRIMMED)
-        total = len(self.found) + len(self._pending)
+        if not self.is_plain:
+            self._look_for_parts(frame, value)
+        total = len(self._found) + len(self._pending) + self._local_told
         if total > self._limits.max_frames:
             raise self._limits.exceeded("max_frames", f"{total} hashed frames")
 
@@ -82,6 +89,18 @@ class Scan:
         self._pending += pdq_hashes(
             spectrum, self._forms, variant, time_ms=frame.time_ms, decoding=frame.decoding
         )
+
+    def _look_for_parts(self, frame: Frame, value: int) -> None:
+        """Take the local features of a frame, in which borders do no harm, if it is its turn."""
+        if sum(f.algorithm.is_local for f in self._pending) >= MOST_FRAMES:
+            return
+        local = self._local.of(frame, value)
+        if local is None:
+            return
+        if self._judge is None:
+            self._local.keep(local)
+        else:
+            self._pending.append(local)
 
     def _is_repeated(self, value: int, time_ms: int) -> bool:
         """Whether a frame within the last second was kept that shows the same."""
@@ -95,6 +114,12 @@ class Scan:
         return False
 
     @property
+    def fingerprints(self) -> tuple[Fingerprint, ...]:
+        """What is kept, in the order of time; those of one frame stay as they are."""
+        found = [*self._found, *self._local.kept]
+        return tuple(sorted(found, key=lambda fingerprint: fingerprint.time_ms or 0))
+
+    @property
     def has_news(self) -> bool:
         """Whether there are fingerprints that the judge was not told of."""
         return bool(self._pending)
@@ -105,7 +130,9 @@ class Scan:
         Raises Stopped when it has seen enough, and CallerError for an error of its own.
         """
         told = tuple(self._pending)
-        self.found += told
+        whole = [fingerprint for fingerprint in told if not fingerprint.algorithm.is_local]
+        self._found += whole
+        self._local_told += len(told) - len(whole)
         self._pending.clear()
         if self._judge is None or not told:
             return
@@ -138,8 +165,3 @@ def scan_frames(frames: Iterable[Frame], scan: Scan) -> None:
         scan.add(frame)
         through_ms = frame.time_ms
     scan.tell(through_ms)
-
-
-def in_order(fingerprints: Sequence[Fingerprint]) -> tuple[Fingerprint, ...]:
-    """Fingerprints in the order of time; those of one frame stay as they are."""
-    return tuple(sorted(fingerprints, key=lambda fingerprint: fingerprint.time_ms or 0))

@@ -16,7 +16,7 @@ from hashsvc.media.limits import Limits
 from hashsvc.media.recipe import Recipe
 from hashsvc.media.sampling import Sampler, Timed
 from hashsvc.media.scan import Judge
-from hashsvc.media.scanning import Scan, Stopped, in_order, scan_frames
+from hashsvc.media.scanning import Scan, Stopped, scan_frames
 from hashsvc.media.source import Upload, prepare
 from hashsvc.model import MediaFingerprints, MediaType, UndeterminedReason
 
@@ -66,7 +66,8 @@ def result(scan: Scan, clip: Clip, form: Format, *, progressive: bool) -> MediaF
 
     Raises MediaUnreadable when there is no frame at all.
     """
-    if not scan.found:
+    fingerprints = scan.fingerprints
+    if not fingerprints:
         why = f": {clip.fault}" if clip.fault else ""
         raise MediaUnreadable(f"this {form.upper()} has no frames that can be decoded{why}")
     unseen = clip.stopped() if scan.is_stopped else clip.fault or clip.missing()
@@ -77,7 +78,7 @@ def result(scan: Scan, clip: Clip, form: Format, *, progressive: bool) -> MediaF
         width=width,
         height=height,
         duration_ms=max(clip.stated_ms, clip.decoded_ms),
-        fingerprints=in_order(scan.found),
+        fingerprints=fingerprints,
         limitation=UndeterminedReason.PARTLY_SEEN if unseen else None,
         detail=unseen,
         progressive=progressive,

@@ -48,6 +48,7 @@ _EVERYTHING = Recipe(
     dihedral_frames=True,
     shrunk512=True,
     local=Looking(most=16, side=64),
+    local_frames=Looking(most=16, side=64),
 )
 
 

@@ -110,9 +110,10 @@ class Videos:
         if fingerprints:
             rules.check_fingerprints(fingerprints, "frames.fingerprints")
         for number, fingerprint in enumerate(fingerprints):
-            if fingerprint.algorithm is not Algorithm.PDQ or fingerprint.time_ms is None:
+            is_of_frame = fingerprint.algorithm in (Algorithm.PDQ, Algorithm.ORB)
+            if not is_of_frame or fingerprint.time_ms is None:
                 field = f"frames.fingerprints[{number}]"
-                raise InvalidRequest.of(field, "a frame is PDQ with a time offset")
+                raise InvalidRequest.of(field, "a frame is PDQ or ORB with a time offset")
         count = check.frames + len(fingerprints)
         most = self._limits.max_check_fingerprints
         rules.check_limit("max_check_fingerprints", "fingerprints", count, most)
