@@ -9,11 +9,13 @@ says, and each list's newest checkpoint must be of its records.
 import asyncio
 import random
 import threading
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -148,10 +150,14 @@ def check_invariants(url: str, scratch: Path, *, min_pdq_quality: int = 50) -> N
             assert kept == entries[1]
             active = [entry for entry in entries[0] if entry.withdraw_time is None]
             assert len(active) == hash_list.active_entries
+            values: dict[Algorithm, list[bytes]] = defaultdict(list)
             for entry in active:
                 for fingerprint in rules.searchable(entry.fingerprints, min_pdq_quality):
-                    expected += 1
-                    assert len(indexer.search(fingerprint.algorithm, [fingerprint.value], 0))
+                    values[fingerprint.algorithm].append(fingerprint.value)
+            for algorithm, some in values.items():
+                expected += len(some)
+                found = indexer.search(algorithm, some, 0)
+                assert set(found.query.tolist()) == set(range(len(some)))
         assert len(indexer) == expected
         assert indexer.position == store.log_size()
     finally:
@@ -203,14 +209,17 @@ def _replay(store: Store, into: Store) -> None:
     lists = {row.id: row for row in _rows(store, sa.select(schema.lists))}
     places: dict[int, list[int]] = {list_id: [] for list_id in lists}
     query = sa.select(schema.records).order_by(schema.records.c.position)
-    for number, row in enumerate(_rows(store, query), 1):
-        assert row.position == number
-        places[row.list_id].append(row.list_position)
-        change = rules.read_record(row.body, row.list_position) if row.salt else None
-        assert change is None or records.encode(change) == row.body
+    numbered = enumerate(_rows(store, query), 1)
+    for list_id, run in groupby(numbered, key=lambda one: one[1].list_id):
+        log = []
+        for number, row in run:
+            assert row.position == number
+            places[list_id].append(row.list_position)
+            change = rules.read_record(row.body, row.list_position) if row.salt else None
+            assert change is None or records.encode(change) == row.body
+            log.append(Record(row.list_position, change, row.body, row.salt))
         with into.write() as tx:
-            record = Record(row.list_position, change, row.body, row.salt)
-            tx.append(lists[row.list_id].name, [record], None, NOW)
+            tx.append(lists[list_id].name, log, None, NOW)
     subscribed = {one.list_name for one in store.subscriptions.all()}
     for list_id, row in lists.items():
         assert len(set(places[list_id])) == len(places[list_id])
