@@ -10,11 +10,13 @@ import asyncio
 import math
 import random
 import threading
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -153,12 +155,15 @@ def check_invariants(url: str, scratch: Path, *, min_pdq_quality: int = 50) -> N
             assert kept == entries[1]
             active = [entry for entry in entries[0] if entry.withdraw_time is None]
             assert len(active) == hash_list.active_entries
+            codes: dict[Algorithm, list[NDArray[np.uint8]]] = defaultdict(list)
             for entry in active:
                 for fingerprint in rules.searchable(entry.fingerprints, min_pdq_quality):
-                    codes = indexed_codes(fingerprint)
-                    expected += len(codes)
-                    hits = indexer.search_codes(fingerprint.algorithm, codes, 0)
-                    assert len(np.unique(hits.query)) == len(codes)
+                    codes[fingerprint.algorithm].append(indexed_codes(fingerprint))
+            for algorithm, some in codes.items():
+                asked = np.concatenate(some)
+                expected += len(asked)
+                found = indexer.search_codes(algorithm, asked, 0)
+                assert len(np.unique(found.query)) == len(asked)
         assert len(indexer) == expected
         assert indexer.position == store.log_size()
     finally:
@@ -235,14 +240,17 @@ def _replay(store: Store, into: Store) -> None:
     lists = {row.id: row for row in _rows(store, sa.select(schema.lists))}
     places: dict[int, list[int]] = {list_id: [] for list_id in lists}
     query = sa.select(schema.records).order_by(schema.records.c.position)
-    for number, row in enumerate(_rows(store, query), 1):
-        assert row.position == number
-        places[row.list_id].append(row.list_position)
-        change = rules.read_record(row.body, row.list_position) if row.salt else None
-        assert change is None or records.encode(change) == row.body
+    numbered = enumerate(_rows(store, query), 1)
+    for list_id, run in groupby(numbered, key=lambda one: one[1].list_id):
+        log = []
+        for number, row in run:
+            assert row.position == number
+            places[list_id].append(row.list_position)
+            change = rules.read_record(row.body, row.list_position) if row.salt else None
+            assert change is None or records.encode(change) == row.body
+            log.append(Record(row.list_position, change, row.body, row.salt))
         with into.write() as tx:
-            record = Record(row.list_position, change, row.body, row.salt)
-            tx.append(lists[row.list_id].name, [record], None, NOW)
+            tx.append(lists[list_id].name, log, None, NOW)
     subscribed = {one.list_name for one in store.subscriptions.all()}
     for list_id, row in lists.items():
         assert len(set(places[list_id])) == len(places[list_id])

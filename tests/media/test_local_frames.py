@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hashsvc import features
+from hashsvc import feature_values
 from hashsvc.media import FOR_CHECKS, FOR_LISTS, Limits, Recipe, wire
 from hashsvc.media.decode import look
 from hashsvc.media.frame import Frame
@@ -49,7 +49,7 @@ def test_a_list_has_each_scene_once(clip: bytes) -> None:
     found = look(io.BytesIO(clip), Limits(), with_local(replace(FOR_LISTS, local_every_s=0.5)))
     local = local_of(found.fingerprints)
     assert [(one.time_ms or 0) // 2000 for one in local] == [0, 1, 3, 4]
-    assert all(16 <= features.count(one.value) <= 128 for one in local)
+    assert all(16 <= feature_values.count(one.value) <= 128 for one in local)
     assert not local_of(look(io.BytesIO(clip), Limits(), FOR_LISTS).fingerprints)
 
 
@@ -91,7 +91,10 @@ def test_one_frame_in_each_time() -> None:
 
 def test_the_most_there_can_be_goes_through_the_wire() -> None:
     """A step with all that a check may have fits a message, and comes out as it was."""
-    value = bytes(features.HEAD_BYTES) + bytes(features.FEATURE_BYTES) * features.MOST_ASKED
+    value = (
+        bytes(feature_values.HEAD_BYTES)
+        + bytes(feature_values.FEATURE_BYTES) * feature_values.MOST_ASKED
+    )
     most = tuple(
         Fingerprint(Algorithm.ORB, value, time_ms=1000 * number) for number in range(MOST_FRAMES)
     )

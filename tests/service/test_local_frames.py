@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hashsvc import features
+from hashsvc import feature_values
 from hashsvc.media import FOR_LISTS, fingerprint
 from hashsvc.media.recipe import with_local
 from hashsvc.media.scan import Seen
@@ -50,9 +50,11 @@ def test_bytes_and_frames_find_a_video_in_another(tmp_path: Path) -> None:
 
 def test_no_more_in_one_message_than_an_entry_may_have(tmp_path: Path) -> None:
     """A message with more frames with local features than 128, or too many of them, is refused."""
-    value = bytes([1, 0, 1, 0]) + bytes(features.FEATURE_BYTES)
+    value = bytes([1, 0, 1, 0]) + bytes(feature_values.FEATURE_BYTES)
     one = Fingerprint(Algorithm.ORB, value, time_ms=0)
-    large = replace(one, value=value + bytes(features.FEATURE_BYTES * features.MOST_ASKED))
+    large = replace(
+        one, value=value + bytes(feature_values.FEATURE_BYTES * feature_values.MOST_ASKED)
+    )
     with running_node(tmp_path / "node") as address, Client(address) as client:
 
         def refused(sent: tuple[Fingerprint, ...]) -> RequestRefused:
