@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hashsvc import testpattern
+from hashsvc import calibration, testpattern
 from hashsvc.cli import files, options, output
 from hashsvc.cli.options import Json
 from hashsvc.media import FOR_CHECKS, Recipe
@@ -154,10 +154,11 @@ def _slack(fingerprint: Fingerprint) -> int:
 
 
 async def _compare_with(client: "AsyncClient", ours: Sequence[Comparison]) -> list[Comparison]:
-    """Search for all our values at a node, and have it hash every file."""
+    """Search for all our values at a node that can match at all, and have it hash every file."""
     compared: list[Comparison] = []
     for one in ours:
-        if one.kind == HERE and one.got is not None:
+        can_match = calibration.can_match(one.expected.algorithm)
+        if one.kind == HERE and one.got is not None and can_match:
             value = replace(one.expected, value=one.got)
             # One frame of a video is looked up as a picture: alone it is no evidence of a video.
             verdict = await client.check([value], MediaType.IMAGE)

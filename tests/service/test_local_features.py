@@ -6,6 +6,7 @@ from io import BytesIO
 
 import pytest
 
+from hashsvc.feature_values import MOST_ASKED
 from hashsvc.media import FOR_CHECKS, FOR_LISTS
 from hashsvc.media.recipe import LOCAL_FOR_LISTS
 from hashsvc.model import Algorithm, EntryDraft, Match, MediaFingerprints, MediaType, Outcome
@@ -112,9 +113,13 @@ def test_a_list_that_one_may_not_check_stays_silent(town: Town, hashed: MediaFin
 
 def test_a_malformed_value_is_refused_by_field(town: Town) -> None:
     """In a check and in an entry, each with its own maximum."""
-    many = local_fingerprint(1, 1_537)
+    many = local_fingerprint(1, MOST_ASKED + 1)
+    cases = ((many, f"{MOST_ASKED:,} at most"), (replace(many, value=b"x"), "has 1"))
     with by(town, "acme") as acme:
-        for wrong, words in ((many, "1,536 at most"), (replace(many, value=b"x"), "has 1")):
+        for wrong, words in (
+            (many, f"{MOST_ASKED:,} at most"),
+            (replace(many, value=b"x"), "has 1"),
+        ):
             with pytest.raises(RequestRefused, match=words) as caught:
                 acme.check([wrong])
             assert "fingerprints[0].value" in str(caught.value)
