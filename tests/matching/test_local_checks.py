@@ -113,6 +113,19 @@ def test_the_best_picture_of_an_entry_counts(
     assert names(desk.check(asked(corner(picture("wine"))[0]))) == [name]
 
 
+def test_of_several_pictures_the_one_that_is_seen_best_is_told(desk: LocalDesk) -> None:
+    """Of a whole one and a part of it, in either order, it is the whole one."""
+    whole, part = known(picture("coffee")), known(corner(picture("coffee"))[0])
+    for list_name, fingerprints in (("acme/one", (whole, part)), ("acme/other", (part, whole))):
+        desk.add_local(list_name, *fingerprints)
+    verdict = desk.check(asked(picture("coffee")))
+    assert len(verdict.matches) == 2
+    for match in verdict.matches:
+        assert match.located is not None
+        assert match.located.corners[0] == pytest.approx((0, 0), abs=0.03)
+        assert match.located.corners[2] == pytest.approx((1, 1), abs=0.03)
+
+
 @pytest.mark.parametrize(
     ("when", "near_too", "alone"),
     [
@@ -234,16 +247,6 @@ def test_a_plain_upload_is_found_by_its_features(desk: LocalDesk, fig: Fingerpri
     assert names(desk.matcher.check([told])[0]) == [name]
 
 
-def test_videos_are_not_looked_up_by_them(
-    desk: LocalDesk, fig: Fingerprint, upload: Fingerprint
-) -> None:
-    """Of an upload that is a video they say nothing, and do no harm."""
-    desk.add_local(LIST, fig)
-    verdict = desk.check(replace(upload, time_ms=0), pdq(PDQ), media_type=MediaType.VIDEO)
-    assert names(verdict) == []
-    assert desk.reads == []
-
-
 def test_digests_and_hashes_come_first(
     desk: LocalDesk, fig: Fingerprint, upload: Fingerprint
 ) -> None:
@@ -253,4 +256,4 @@ def test_digests_and_hashes_come_first(
     digest = Fingerprint(Algorithm.SHA256, SHA256)
     exact = desk.add_local(LIST, digest)
     desk.matcher._matching = Matching(local_features=LocalFeatures.ALWAYS)
-    assert names(desk.check(upload, pdq(PDQ), digest)) == [exact, whole, part]
+    assert names(desk.check(upload, pdq(flip(PDQ, 25)), digest)) == [exact, whole, part]

@@ -155,7 +155,7 @@ def test_a_copy_is_evidence_from_eight_features_on() -> None:
         assert not is_evidence(locate(in_two_parts(count), in_two_parts(count), RADIUS))
 
 
-@pytest.mark.parametrize("how", ["in one place", "in a line", "in two places"])
+@pytest.mark.parametrize("how", ["in one place", "in a line", "in a thin band", "in two places"])
 def test_features_that_do_not_spread_are_no_evidence(how: str) -> None:
     """Not even of the very same picture: there is nothing that geometry could confirm."""
     made = alike(40)
@@ -164,6 +164,8 @@ def test_features_that_do_not_spread_are_no_evidence(how: str) -> None:
         places[:] = 0.4
     elif how == "in a line":
         places[:, 1] = places[:, 0] / 2
+    elif how == "in a thin band":
+        places[:, 1] = 0.3 + places[:, 1] / 500
     else:
         places[:] = np.where(places[:, :1] < 0.5, 0.2, 0.7)
     flat = replace(made, places=places)
@@ -213,6 +215,9 @@ def test_a_picture_that_is_near_everywhere_gets_no_votes() -> None:
     same = replace(one, codes=np.repeat(one.codes[:1], 200, axis=0))
     upload = replace(alike(1), codes=one.codes[:1])
     assert votes([same], upload) == []
+    three = replace(first(one, 3), codes=same.codes[:3], angles=np.zeros(3))
+    level = replace(same, sizes=np.full(200, one.sizes[0]), angles=np.zeros(200))
+    assert [found.votes for found in votes([level], three)] in ([], [3])
     assert votes([one], replace(alike(200), codes=one.codes))[0].votes >= LEAST_VOTES
 
 
