@@ -326,10 +326,11 @@ def _undetermined(query: Query, usable: Sequence[Fingerprint]) -> UndeterminedRe
     return UndeterminedReason.LOW_INFORMATION if asked_for and not looked_up else None
 
 
-def _match_rank(match: Match) -> tuple[bool, float, float]:
-    """Sort key, best first: the very file, then most seconds, then nearest."""
+def _match_rank(match: Match) -> tuple[bool, float, bool, float]:
+    """Sort key, best first: the very file, then most seconds, hashes of the whole, then nearest."""
     ms = sum(segment.length_ms * (1 - (segment.likeness or 0)) for segment in match.segments)
-    return not match.is_exact, -ms, match.evidence[0].distance
+    best = match.evidence[0]
+    return not match.is_exact, -ms, best.algorithm.is_local, best.distance
 
 
 _SHARED_OPENING = "shares only an opening or an ending that several known videos have"

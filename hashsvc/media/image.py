@@ -139,7 +139,9 @@ def _hashes(
     shown = as_shown(picture)
     if shown is not None:
         page = Raster(shown, across, down)
-        seen = [*picture_hashes(page, recipe, SHOWN), *inner_hashes(page, recipe)]
+        seen = [*picture_hashes(page, recipe, SHOWN)]
+        # What is inside of a plain picture is a word or a line of it.
+        seen += inner_hashes(page, recipe) if seen else ()
         seen += local_hashes(page, recipe, SHOWN)
         del page
     is_as_shown = shown is None
@@ -147,7 +149,8 @@ def _hashes(
     raster = Raster(channels(picture), across, down)
     whole = [*picture_hashes(raster, recipe)]
     if is_as_shown:
-        seen = [*inner_hashes(raster, recipe), *local_hashes(raster, recipe)]
+        seen = [*inner_hashes(raster, recipe)] if whole else []
+        seen += local_hashes(raster, recipe)
     return (*whole, *seen)
 
 

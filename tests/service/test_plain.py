@@ -63,7 +63,7 @@ def test_plain_pictures_match_by_digests_alone(tmp_path: Path) -> None:
     assert {verdict.outcome for verdict in unknown} == {Outcome.UNDETERMINED}
     assert {verdict.reason for verdict in unknown} == {UndeterminedReason.LOW_INFORMATION}
     assert all("not enough information" in verdict.detail for verdict in unknown)
-    assert {algorithm.is_digest for v in unknown for algorithm in v.searched} == {True}
+    assert not any(algorithm.is_of_whole for v in unknown for algorithm in v.searched)
 
 
 def test_lists_and_uploads_that_others_hashed_find_no_plain_ones(tmp_path: Path) -> None:
