@@ -242,8 +242,13 @@ def _replay(store: Store, into: Store) -> None:
     query = sa.select(schema.records).order_by(schema.records.c.position)
     numbered = enumerate(_rows(store, query), 1)
     for list_id, run in groupby(numbered, key=lambda one: one[1].list_id):
-        log = []
+        log: list[Record] = []
         for number, row in run:
+            if log and row.list_position < log[-1].place:
+                # It came later, and not with these: what comes at once is in the order of places.
+                with into.write() as tx:
+                    tx.append(lists[list_id].name, log, None, NOW)
+                log = []
             assert row.position == number
             places[list_id].append(row.list_position)
             change = rules.read_record(row.body, row.list_position) if row.salt else None

@@ -321,6 +321,8 @@ def _undetermined(query: Query, usable: Sequence[Fingerprint]) -> UndeterminedRe
         return UndeterminedReason.INDEX_BEHIND
     if query.limitation is not None:
         return query.limitation
+    if query.fingerprints and not usable:
+        return UndeterminedReason.LOW_INFORMATION
     asked_for = any(f.algorithm.is_of_whole for f in query.fingerprints)
     looked_up = any(f.algorithm.is_of_whole for f in usable)
     return UndeterminedReason.LOW_INFORMATION if asked_for and not looked_up else None

@@ -34,6 +34,8 @@ _AMENDABLE = ("labels", "entities", "basis", "severity", "incident", "expire_tim
 _CHANGEABLE = ("purpose", "readers", "names_contributors", "local_features")
 _FEW = 500
 _DEFAULT_PAGE, _LARGEST_PAGE = 100, 1_000
+# Well below what a message may take, for clients take no larger ones.
+_PAGE_BYTES = 8 * 1024 * 1024
 # Characters of a caller's text that the audit log takes.
 _NOTED = 100
 
@@ -310,6 +312,7 @@ class ListServicer(ListServiceServicer):
             viewer=viewer,
             canaries_only=request.only_canaries,
         )
+        size = min(size, _fitting(messages))
         more = ""
         if len(entries) > size:
             more = page_token(scope, entries[size - 1].name.partition("#")[2])
@@ -465,6 +468,16 @@ def _about(request: pb.ListOpinionsRequest) -> tuple[str, int | None]:
     if request.show_history:
         raise InvalidRequest.of("show_history", "is for one entry: name it")
     return rules.check_list_name(request.list, "list"), None
+
+
+def _fitting(messages: Sequence[types_pb2.Entry]) -> int:
+    """How many of these fit in a page: a long video's fingerprints take a megabyte, or more."""
+    room = _PAGE_BYTES
+    for number, message in enumerate(messages):
+        room -= message.ByteSize()
+        if room < 0:
+            return max(1, number)
+    return len(messages)
 
 
 def _page_size(asked: int) -> int:

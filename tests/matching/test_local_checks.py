@@ -151,6 +151,8 @@ def test_when_they_are_looked_up_is_set(
     assert names(one) == [f"{LIST}#{number}" for number in alone]
     assert (ORB in both.searched) is (2 in near_too)
     assert (ORB in one.searched) is bool(alone)
+    # Where nothing was looked up at all, that is no "no".
+    assert (desk.check(local_fingerprint(1, 300)).outcome is Outcome.NO_MATCH) is bool(alone)
     desk.store.close()
 
 

@@ -9,6 +9,7 @@ import grpc
 import pytest
 
 from hashsvc.model import Algorithm, Basis, Decoding, EntryDraft, Fingerprint, MediaType, Severity
+from hashsvc.rpc import lists
 from hashsvc.v1 import list_service_pb2 as pb
 from hashsvc.v1 import types_pb2
 from hashsvc_client import Client, Description, LimitReached, RequestRefused
@@ -70,6 +71,21 @@ def test_entries_are_listed_in_pages(node: str) -> None:
         assert not everything[0].fingerprints
         first = next(iter(client.entries("acme/known", show_fingerprints=True)))
         assert first.fingerprints == pdq_draft(0).fingerprints
+
+
+def test_pages_end_before_they_are_too_large(node: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With fingerprints an entry may take a megabyte: a page then has fewer, one at least."""
+    with Client(node) as client:
+        client.create_list("acme/known")
+        client.add_entries("acme/known", [pdq_draft(i) for i in range(9)])
+        request = pb.ListEntriesRequest(list="acme/known", show_fingerprints=True)
+        size = client._lists.ListEntries(request).entries[0].ByteSize()
+        for room, count in ((1, 1), (3 * size + size // 2, 3)):
+            monkeypatch.setattr(lists, "_PAGE_BYTES", room)
+            page = client._lists.ListEntries(request)
+            assert (len(page.entries), bool(page.next_page_token)) == (count, True)
+            found = client.entries("acme/known", show_fingerprints=True)
+            assert [entry.sequence for entry in found] == list(range(1, 10))
 
 
 def test_page_tokens_are_good_for_their_method_only(node: str) -> None:
