@@ -14,7 +14,7 @@ from hashsvc.lists import rules
 from hashsvc.lists.distrusted import Distrusted
 from hashsvc.lists.indexer import Indexer, Place
 from hashsvc.matching.judging import Judge
-from hashsvc.matching.query import Hit, Query, Searched
+from hashsvc.matching.query import Hit, HitsByEntry, Query, Searched, has_pdq
 from hashsvc.matching.thresholds import Thresholds
 from hashsvc.matching.voting import voted
 from hashsvc.media.scan import Span
@@ -165,7 +165,9 @@ class Matcher:
         asked: list[tuple[int, Fingerprint, Features]] = []
         for i, fingerprints in enumerate(usable):
             local = [f for f in fingerprints if f.algorithm.is_local]
-            if local and self._wants_local(queries[i], is_near=i in found):
+            if local and self._wants_local(
+                queries[i], is_near=_is_answered(fingerprints, found.get(i, {}))
+            ):
                 asked += [(i, one, features.unpack(one.value)) for one in local]
             elif local:
                 fingerprints[:] = [f for f in fingerprints if not f.algorithm.is_local]
@@ -285,6 +287,16 @@ class OpenCheck:
 
 def _look(fingerprint: Fingerprint) -> str:
     return look_and_form(fingerprint.variant)[0]
+
+
+def _is_answered(usable: Sequence[Fingerprint], hits: HitsByEntry) -> bool:
+    """Whether any hit may speak; those of 64-bit hashes do not beside PDQ, which entries have."""
+    beside_pdq = has_pdq(usable)
+    return any(
+        not beside_pdq or hit.fingerprint.algorithm.bits != 64
+        for near in hits.values()
+        for hit in near
+    )
 
 
 def _looks_by_pdq(fingerprints: Iterable[Fingerprint]) -> set[str]:

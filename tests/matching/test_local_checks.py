@@ -156,6 +156,15 @@ def test_when_they_are_looked_up_is_set(
     desk.store.close()
 
 
+def test_what_cannot_speak_does_not_keep_them_from_being_looked_up(
+    desk: LocalDesk, fig: Fingerprint, upload: Fingerprint
+) -> None:
+    """A 64-bit hash that is near, beside PDQs that are not, is no answer."""
+    phash = Fingerprint(Algorithm.PHASH, bytes(range(8)))
+    name = desk.add_local(LIST, pdq(PDQ), phash, fig)
+    assert names(desk.check(pdq(flip(PDQ, 100)), phash, upload)) == [name]
+
+
 def test_the_uploads_of_a_batch_do_not_mix(
     desk: LocalDesk, fig: Fingerprint, upload: Fingerprint
 ) -> None:
