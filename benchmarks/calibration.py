@@ -32,6 +32,7 @@ from benchmarks import gallery, plots, report
 from benchmarks.gallery import Picture
 from benchmarks.picture_changes import decoded, encoded
 from benchmarks.picture_edits import Edit, Material, catalogue
+from hashsvc.calibration import Curve
 from hashsvc.media import FOR_CHECKS, Recipe, fingerprint
 from hashsvc.media.recipe import PERCEPTUAL
 from hashsvc.media.variants import look_and_form
@@ -71,30 +72,14 @@ CURVES = "what is found within so many bits, and what in error"
 Distances = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
-class Tail:
-    """Of different pictures, `share` are within `start` bits, less by a factor e each `scale`."""
+def fitted(distances: Distances) -> Curve:
+    """The curve of the smallest of these distances of different pictures.
 
-    share: float
-    start: float
-    scale: float
-
-    @classmethod
-    def of(cls, distances: Distances) -> "Tail":
-        """Fit it to the smallest of these distances; their mean below `start` is the estimate."""
-        start = float(np.quantile(distances, TAIL))
-        below = distances[distances <= start]
-        return cls(len(below) / len(distances), start, float(start - below.mean()) + 0.5)
-
-    def rate(self, bits: float) -> float:
-        """The share of comparisons of different pictures within a distance."""
-        return float(self.share * np.exp(min(0.0, bits - self.start) / self.scale))
-
-    def radius(self, rate: float) -> int:
-        """The greatest distance at which that share is no more than `rate`; -1 for none."""
-        if rate >= self.share:
-            return int(self.start)
-        return max(-1, int(np.floor(self.start + self.scale * np.log(rate / self.share))))
+    Their mean below where it starts is the estimate.
+    """
+    start = float(np.quantile(distances, TAIL))
+    below = distances[distances <= start]
+    return Curve(len(below) / len(distances), start, float(start - below.mean()) + 0.5)
 
 
 @dataclass(slots=True)
@@ -250,7 +235,7 @@ def _rows(piles: dict[_Key, Pile], pictures: str) -> Iterator[report.Row]:
         different = np.concatenate(pile.different)
         if len(different) < _LEAST:
             continue
-        tail = Tail.of(different)
+        tail = fitted(different)
         head = {"pictures": pictures, "algorithm": algorithm, "look": look, "quality": quality}
         yield {
             report.TABLE: TAILS,
@@ -260,7 +245,7 @@ def _rows(piles: dict[_Key, Pile], pictures: str) -> Iterator[report.Row]:
             "mean": float(different.mean()),
             "tail_from": tail.start,
             "tail_scale": tail.scale,
-            **{f"bits_at_{rate:g}": tail.radius(rate) for rate in _RATES},
+            **{f"bits_at_{rate:g}": max(-1, tail.radius(rate)) for rate in _RATES},
         }
         for bits in _STEPS[Algorithm(algorithm).bits]:
             same = np.array(pile.same)
@@ -271,7 +256,7 @@ def _rows(piles: dict[_Key, Pile], pictures: str) -> Iterator[report.Row]:
                 "uploads": len(same),
                 "found": float((same <= bits).mean()) if len(same) else None,
                 "false_per_million": 1e6 * float((different <= bits).mean()),
-                "fitted_per_million": 1e6 * tail.rate(bits),
+                "fitted_per_million": 1e6 * tail.rate(min(bits, tail.start)),
             }
 
 

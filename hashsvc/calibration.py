@@ -13,6 +13,7 @@ look-alikes: frames of the clips chair-20 and chair-22 of vPDQ's sample hashes, 
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 from hashsvc.model import ORIGINAL, Algorithm, Confidence
 
@@ -65,6 +66,7 @@ LOOK_ALIKES = Curve(0.0007, 31, 3.6)
 """Of PDQ. For hashes of 64 bits the same is taken for a quarter of the bits."""
 
 
+@cache  # for each hash that is near
 def radius(algorithm: Algorithm, limit: int) -> int:
     """The greatest distance of a match by a hash alone, no more than the node's `limit`.
 

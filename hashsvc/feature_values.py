@@ -13,6 +13,10 @@ MOST_KNOWN = 256
 MOST_ASKED = 1536
 """Features that one fingerprint of an upload may have: 58,372 bytes."""
 
+MOST_OF_ONE = 128
+"""Fingerprints of local features that one entry, or one message of a check, may have: one of a
+picture, more of frames."""
+
 
 def count(value: bytes) -> int:
     """How many features a value has."""

@@ -242,20 +242,19 @@ def _replay(store: Store, into: Store) -> None:
     query = sa.select(schema.records).order_by(schema.records.c.position)
     numbered = enumerate(_rows(store, query), 1)
     for list_id, run in groupby(numbered, key=lambda one: one[1].list_id):
-        log: list[Record] = []
+        logs: list[list[Record]] = [[]]
         for number, row in run:
-            if log and row.list_position < log[-1].place:
-                # It came later, and not with these: what comes at once is in the order of places.
-                with into.write() as tx:
-                    tx.append(lists[list_id].name, log, None, NOW)
-                log = []
             assert row.position == number
             places[list_id].append(row.list_position)
             change = rules.read_record(row.body, row.list_position) if row.salt else None
             assert change is None or records.encode(change) == row.body
-            log.append(Record(row.list_position, change, row.body, row.salt))
-        with into.write() as tx:
-            tx.append(lists[list_id].name, log, None, NOW)
+            if logs[-1] and row.list_position < logs[-1][-1].place:
+                # It came later, and not with these: what comes at once is in the order of places.
+                logs.append([])
+            logs[-1].append(Record(row.list_position, change, row.body, row.salt))
+        for log in logs:
+            with into.write() as tx:
+                tx.append(lists[list_id].name, log, None, NOW)
     subscribed = {one.list_name for one in store.subscriptions.all()}
     for list_id, row in lists.items():
         assert len(set(places[list_id])) == len(places[list_id])

@@ -20,15 +20,16 @@ from hashsvc.store.store import IndexedRow, Store
 from hashsvc_index import DigestIndex, HammingIndex, Hits
 
 _ORDINAL_BITS, _LIST_BITS = 20, 12
+_ORDINALS = 1 << _ORDINAL_BITS
 _ENTRY_SHIFT = _ORDINAL_BITS + _LIST_BITS
 _RECORDS_PER_READ = 20_000
 _CORES = os.cpu_count() or 1
 # So many codes are searched by each core, where there are more.
 _MANY = 500
 
-assert rules.MAX_FINGERPRINTS_PER_ENTRY <= 1 << _ORDINAL_BITS
+assert rules.MAX_FINGERPRINTS_PER_ENTRY <= _ORDINALS
 assert rules.MAX_LISTS < 1 << _LIST_BITS
-assert rules.MAX_LOCAL_PER_ENTRY << features.GEOMETRY_BITS <= 1 << _ORDINAL_BITS
+assert rules.MAX_LOCAL_PER_ENTRY << features.GEOMETRY_BITS <= _ORDINALS
 
 
 class Place(NamedTuple):
@@ -243,21 +244,22 @@ class Indexer:
         if keys:
             index.add(np.concatenate(keys), np.concatenate(codes))
 
-    def _remove(self, entries: Iterable[tuple[int, int, int]]) -> None:
-        entries = list(entries)
-        ranges = [
-            np.arange(count, dtype=np.int64) + Place(list_id, entry_id, 0).key
-            for list_id, entry_id, count in entries
-        ]
-        if ranges:
-            keys = np.concatenate(ranges)
-            for index in self._indexes.values():
+    def _remove(self, entries: Sequence[tuple[int, int, int]]) -> None:
+        if not entries:
+            return
+        firsts = [Place(list_id, entry_id, 0).key for list_id, entry_id, _ in entries]
+        counts = [count for _, _, count in entries]
+        keys = np.concatenate(
+            [np.arange(count) + first for first, count in zip(firsts, counts, strict=True)]
+        )
+        for algorithm, index in self._indexes.items():
+            if not algorithm.is_local:
                 index.remove(keys)
-            local = self._indexes[Algorithm.ORB]
-            assert isinstance(local, HammingIndex)
-            all_of = [Place(list_id, entry_id, 0).key for list_id, entry_id, _ in entries]
-            spans = [local.keys_between(key, key + (1 << _ORDINAL_BITS)) for key in all_of]
-            local.remove(np.concatenate(spans))
+            elif len(index):
+                assert isinstance(index, HammingIndex)
+                # How many keys an entry has here cannot be told from its fingerprints' number.
+                spans = [index.keys_between(first, first + _ORDINALS) for first in firsts]
+                index.remove(np.concatenate(spans))
 
     def _wake(self) -> None:
         for loop, event in list(self._waiting):

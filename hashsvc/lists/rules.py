@@ -46,7 +46,7 @@ RESERVED_PARTNER = "hashsvc"
 MAX_FINGERPRINTS_PER_ENTRY = 1 << 20
 """The index keeps a fingerprint's place in its entry in 20 bits."""
 
-MAX_LOCAL_PER_ENTRY = 128
+MAX_LOCAL_PER_ENTRY = feature_values.MOST_OF_ONE
 """Fingerprints of local features of an entry: one of a picture, more of frames."""
 
 MIN_MINORITY_BITS = 8

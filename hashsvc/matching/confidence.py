@@ -68,11 +68,8 @@ def of_agreements(agreements: Sequence[Agreement]) -> Sureness:
     how many times as much there is as is needed, which is twice as much for a video.
     """
     needed = LEAST_SCORE * min(len(agreements), LEAST_MOMENTS)
-    share = sum(agreement.score for agreement in agreements) / needed
-    found = Confidence.WEAK
-    if share >= _LIKELY:
-        found = Confidence.NEAR_CERTAIN if share >= _NEAR_CERTAIN else Confidence.LIKELY
-    return Sureness(found, f"orb, a part in its place: {_AMOUNTS[found]}")
+    score = sum(agreement.score for agreement in agreements)
+    return _by_amount("orb, a part in its place", score / needed)
 
 
 def of_segments(segments: Sequence[Segment], rules: Rules) -> Sureness:
@@ -81,8 +78,13 @@ def of_segments(segments: Sequence[Segment], rules: Rules) -> Sureness:
     The benchmark `video` finds no false match with as much as `rules` ask for, so there is no rate
     to class by: what counts is how many times as much there is.
     """
-    share = sum(segment.evidence_s for segment in segments) / rules.evidence_s
+    seconds = sum(segment.evidence_s for segment in segments)
+    return _by_amount("seconds in their order", seconds / rules.evidence_s)
+
+
+def _by_amount(evidence: str, times: float) -> Sureness:
+    """Of evidence named so, of which there is so many times as much as is needed."""
     found = Confidence.WEAK
-    if share >= _LIKELY:
-        found = Confidence.NEAR_CERTAIN if share >= _NEAR_CERTAIN else Confidence.LIKELY
-    return Sureness(found, f"seconds in their order: {_AMOUNTS[found]}")
+    if times >= _LIKELY:
+        found = Confidence.NEAR_CERTAIN if times >= _NEAR_CERTAIN else Confidence.LIKELY
+    return Sureness(found, f"{evidence}: {_AMOUNTS[found]}")

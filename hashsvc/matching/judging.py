@@ -47,6 +47,7 @@ class Judge:
         store: Store,
         *,
         matching: Matching,
+        thresholds: Thresholds,
         policy: Policy,
         limits: Limits,
         distrusted: Distrusted | None = None,
@@ -54,7 +55,7 @@ class Judge:
     ) -> None:
         self._store = store
         self._matching = matching
-        self._thresholds = Thresholds(matching)
+        self._thresholds = thresholds
         self._rules = Rules(
             evidence_s=matching.video_evidence_s,
             likeness=matching.video_likeness_percent / 100,
@@ -337,8 +338,8 @@ def _match_rank(match: Match) -> tuple[bool, float, bool, float]:
 
 _SHARED_OPENING = "shares only an opening or an ending that several known videos have"
 _DETAILS: Mapping[UndeterminedReason, str] = {
-    UndeterminedReason.LOW_INFORMATION: "not enough information for a perceptual hash to tell "
-    "it from others; only digests were looked up",
+    UndeterminedReason.LOW_INFORMATION: "not enough information for a hash of the whole to "
+    "tell it from others, and nothing else that was looked up is known",
     UndeterminedReason.UNREADABLE: "could not be decoded; only digests were looked up",
     UndeterminedReason.PARTLY_SEEN: "only a part could be decoded, and that part does not match",
     UndeterminedReason.INDEX_BEHIND: "the index has not reached the revision that was asked for",

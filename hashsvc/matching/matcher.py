@@ -9,7 +9,6 @@ import numpy as np
 
 from hashsvc import feature_values, features
 from hashsvc.config import Limits, Matching, Policy
-from hashsvc.features import Features
 from hashsvc.lists import rules
 from hashsvc.lists.distrusted import Distrusted
 from hashsvc.lists.indexer import Indexer, Place
@@ -60,7 +59,13 @@ class Matcher:
         self._thresholds = Thresholds(matching)
         self._revisions = Revisions(store.node_id)
         self.judge_ = Judge(
-            store, matching=matching, policy=policy, limits=limits, distrusted=distrusted, now=now
+            store,
+            matching=matching,
+            thresholds=self._thresholds,
+            policy=policy,
+            limits=limits,
+            distrusted=distrusted,
+            now=now,
         )
 
     def check(self, queries: Sequence[Query]) -> list[Verdict]:
@@ -86,14 +91,18 @@ class Matcher:
     def is_quick(self, queries: Sequence[Query]) -> bool:
         """Tell whether a search takes less time than handing it to another thread."""
         perceptual = sum(
-            feature_values.count(fingerprint.value) if fingerprint.algorithm.is_local else 1
-            for query in queries
-            for fingerprint in query.fingerprints
-            if not fingerprint.algorithm.is_digest
+            self._weight(fingerprint) for query in queries for fingerprint in query.fingerprints
         )
         if perceptual * _TABLE_COMPARISONS <= _QUICK_COMPARISONS:
             return True
         return perceptual * len(self._indexer) <= _QUICK_COMPARISONS
+
+    def _weight(self, fingerprint: Fingerprint) -> int:
+        """How many codes are looked up for a fingerprint, but for digests, which cost nothing."""
+        if fingerprint.algorithm.is_local:
+            is_there = self._indexer.count(Algorithm.ORB) > 0
+            return feature_values.count(fingerprint.value) if is_there else 0
+        return int(fingerprint.algorithm.is_of_whole)
 
     def _judge(self, searched: Searched, number: int) -> Verdict:
         query, usable = searched.queries[number], searched.usable[number]
@@ -162,17 +171,18 @@ class Matcher:
 
         Else they are taken out of what is `usable`.
         """
-        asked: list[tuple[int, Fingerprint, Features]] = []
+        wanted: list[tuple[int, Fingerprint]] = []
         for i, fingerprints in enumerate(usable):
             local = [f for f in fingerprints if f.algorithm.is_local]
             if local and self._wants_local(
                 queries[i], is_near=_is_answered(fingerprints, found.get(i, {}))
             ):
-                asked += [(i, one, features.unpack(one.value)) for one in local]
+                wanted += [(i, one) for one in local]
             elif local:
                 fingerprints[:] = [f for f in fingerprints if not f.algorithm.is_local]
-        if not asked or not self._indexer.count(Algorithm.ORB):
+        if not wanted or not self._indexer.count(Algorithm.ORB):
             return
+        asked = [(i, one, features.unpack(one.value)) for i, one in wanted]
         codes = np.concatenate([one.codes for _, _, one in asked])
         hits = self._indexer.search_codes(Algorithm.ORB, codes, self._matching.local_radius)
         ends = np.cumsum([len(one) for _, _, one in asked])

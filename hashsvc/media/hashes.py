@@ -27,7 +27,7 @@ def picture_hashes(
     Nothing is given of a plain look unless the recipe says so.
     """
     spectrum = raster.spectrum()
-    if spectrum.is_plain and not recipe.plain:
+    if not recipe.plain and spectrum.is_plain:
         return
     decoding = Decoding.FAST if raster.is_scaled else Decoding.EXACT
     forms = FORMS if recipe.dihedral else (ORIGINAL,)

@@ -47,7 +47,7 @@ PLUGINS = {
 }
 """The only Pillow readers that are let near each format's bytes."""
 
-TOO_PLAIN = "not enough information: too plain for a perceptual hash, only digests stand for it"
+TOO_PLAIN = "not enough information: too plain for a hash of the whole"
 """The detail of the limitation LOW_INFORMATION."""
 
 _BAND_ROWS = 256

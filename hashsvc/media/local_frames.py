@@ -8,12 +8,13 @@ there are too many, so that what is kept is spread over all of it.
 import numpy as np
 from PIL import Image
 
+from hashsvc import feature_values
 from hashsvc.media.frame import Frame
 from hashsvc.media.local import local_features
 from hashsvc.media.recipe import Recipe
 from hashsvc.model import Algorithm, Fingerprint
 
-MOST_FRAMES = 128
+MOST_FRAMES = feature_values.MOST_OF_ONE
 """Frames of a video that are kept, or told of at once; as many as an entry or a check may have."""
 
 

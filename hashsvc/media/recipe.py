@@ -126,23 +126,11 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as JSON has it."""
-        return {
-            "rate": self.rate,
-            "key_frames": self.key_frames,
-            "distinct_bits": self.distinct_bits,
-            "mirrored": self.mirrored,
-            "dihedral_frames": self.dihedral_frames,
-            "trimmed": self.trimmed,
-            "framed": self.framed,
+        plain = {
             "decoding": self.decoding.value,
             "algorithms": [algorithm.value for algorithm in self.algorithms],
-            "dihedral": self.dihedral,
-            "shrunk512": self.shrunk512,
-            "plain": self.plain,
-            "local": None if self.local is None else asdict(self.local),
-            "local_frames": None if self.local_frames is None else asdict(self.local_frames),
-            "local_every_s": self.local_every_s,
         }
+        return asdict(self) | plain
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "Recipe":

@@ -25,7 +25,7 @@ the values joined, in base64), which keeps an hour of video near 200 kB.
 
 import base64
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -256,15 +256,11 @@ def _description(document: Mapping[str, Any]) -> Description:
 def _columns(fingerprints: Iterable[Fingerprint]) -> dict[str, dict[str, Any]]:
     columns: dict[str, dict[str, Any]] = {}
     for algorithm, group in _by_algorithm(fingerprints).items():
-        values = (
-            [f.value for f in group] if algorithm.is_local else [b"".join(f.value for f in group)]
-        )
-        texts = [base64.b64encode(value).decode() for value in values]
-        column: dict[str, Any] = {"values": texts if algorithm.is_local else texts[0]}
+        column: dict[str, Any] = {"values": _texts_of(algorithm, [f.value for f in group])}
         for name, plain in (("quality", None), ("time_ms", None), ("variant", ORIGINAL)):
-            column_values = [getattr(f, name) for f in group]
-            if any(value != plain for value in column_values):
-                column[name] = column_values
+            values = [getattr(f, name) for f in group]
+            if any(value != plain for value in values):
+                column[name] = values
         if any(f.decoding is not Decoding.EXACT for f in group):
             column["decoding"] = [f.decoding for f in group]
         columns[algorithm.value] = column
@@ -299,8 +295,15 @@ def _fingerprints(columns: Mapping[str, Mapping[str, Any]]) -> Iterable[Fingerpr
             )
 
 
+def _texts_of(algorithm: Algorithm, values: Sequence[bytes]) -> str | list[str]:
+    """Write values: those of one width in one text, local features each in one."""
+    if algorithm.is_local:
+        return [base64.b64encode(value).decode() for value in values]
+    return base64.b64encode(b"".join(values)).decode()
+
+
 def _values(algorithm: Algorithm, content: Any) -> list[bytes]:
-    """Read what `_columns` wrote: values of one width in one text, local features each in one."""
+    """Read what `_texts_of` wrote."""
     if algorithm.is_local:
         values = [base64.b64decode(text, validate=True) for text in _texts(content)]
     else:

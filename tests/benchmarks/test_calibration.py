@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.calibration import CURVES, TAILS, Shelf, Tail
+from benchmarks.calibration import CURVES, TAILS, Shelf, fitted
 from benchmarks.gallery import load
 from hashsvc import calibration
 from hashsvc.demo import samples
@@ -37,7 +37,7 @@ def test_a_tail_goes_on_as_what_it_is_fitted_to() -> None:
     """Of distances that fall off by a factor e each 4 bits, so does what is beyond them."""
     rng = np.random.default_rng(1)
     distances = (100 - rng.exponential(4, 200_000)).astype(np.int64)
-    tail = Tail.of(distances)
+    tail = fitted(distances)
     assert tail.scale == pytest.approx(4, rel=0.1)
     assert tail.rate(50) == pytest.approx(np.exp(-50 / 4), rel=3)
     assert tail.rate(tail.radius(1e-9)) <= 1e-9 < tail.rate(tail.radius(1e-9) + 1)
