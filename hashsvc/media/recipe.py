@@ -84,7 +84,8 @@ class Recipe:
 
     `local_frames`: the same of the frames of a video, of one in `local_every_s` seconds at most,
     and of none that is plain. Without a judge 128 frames are kept at most: of a longer video one in
-    twice, four times ... as many seconds. A judge is told of all, and they are not kept.
+    twice, four times ... as many seconds. A judge is told of all; where it looks by key frames they
+    are not kept.
     `distinct_bits` holds for those too, however long the video shows the same.
 
     `plain`: also the perceptual hashes of a look at a picture that is too plain to be told from

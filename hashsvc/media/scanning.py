@@ -38,7 +38,8 @@ class Scan:
     a closer look at anything. `size` is that of the first frame, width
     and height. `is_stopped` once the judge has seen enough.
 
-    Local features that the judge was told of are not kept: they are large, and may be many.
+    Local features that a judge was told of who looks by key frames are not kept: they are large,
+    and may be many. Of others some are, spread over the video.
     """
 
     def __init__(self, limits: Limits, recipe: Recipe, judge: Judge | None) -> None:
@@ -97,10 +98,11 @@ class Scan:
         local = self._local.of(frame, value)
         if local is None:
             return
-        if self._judge is None:
-            self._local.keep(local)
-        else:
+        if self._judge is not None:
             self._pending.append(local)
+        # A judge who looks by key frames has seen them; a sandbox has one that only counts time.
+        if self._judge is None or not self._recipe.key_frames:
+            self._local.keep(local)
 
     def _is_repeated(self, value: int, time_ms: int) -> bool:
         """Whether a frame within the last second was kept that shows the same."""

@@ -4,12 +4,13 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from hashsvc import feature_values
-from hashsvc.media import FOR_CHECKS, FOR_LISTS, Limits, Recipe, wire
+from hashsvc.media import FOR_CHECKS, FOR_LISTS, DecoderPool, Limits, Recipe, fingerprint_file, wire
 from hashsvc.media.decode import look
 from hashsvc.media.frame import Frame
 from hashsvc.media.local_frames import MOST_FRAMES, LocalFrames
@@ -66,6 +67,17 @@ def test_a_judge_is_told_and_nobody_else(clip: bytes) -> None:
     assert not local_of(found.fingerprints)
     alone = look(io.BytesIO(clip), Limits(), FOR_CHECKS)
     assert len(local_of(alone.fingerprints)) == 4
+
+
+async def test_a_decoder_process_gives_what_the_library_gives(clip: bytes, tmp_path: Path) -> None:
+    """Of a known video, which nobody judges, as of an upload: its local features, too."""
+    path = tmp_path / "clip"
+    path.write_bytes(clip)
+    async with DecoderPool(1) as pool:
+        for recipe in (with_local(FOR_LISTS), FOR_CHECKS):
+            found = await pool.fingerprint_path(path, recipe)
+            assert found == fingerprint_file(path, recipe=recipe)
+            assert len(local_of(found.fingerprints)) >= 4
 
 
 def test_of_a_long_video_they_are_spread() -> None:
