@@ -7,14 +7,18 @@ be seen there are. So:
 
 1. Each pair of near codes says where the whole picture would be: its own place, size and angle are
    a similarity. Each is tried (Fischler and Bolles' RANSAC draws them by chance; there are few
-   enough here), and the one that most others agree with is taken.
-2. That is made an affine map by least squares, and each known feature is looked for where it says,
-   by codes that need be only half alike now; again until it stays.
+   enough here), and those that most others agree with are guesses: a few, as the bars of a railing
+   agree on being one bar further, too.
+2. A guess is made an affine map by least squares, from pairs that must fit it better and better.
+   Then each known feature is looked for where it says, by codes that need be only half alike now;
+   again until it stays.
 3. It counts when enough were found, alike enough, from all over what is visible of the known
    picture, and a good part of those at whose place there is any feature of such a size and angle.
+   The first guess that does is taken.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,12 +29,11 @@ from hashsvc.features import Features
 LEAST_FEATURES = 8
 """So many known features must be found."""
 
-LEAST_SCORE = 7.0
-"""What `score` must be: more features that are less alike weigh as much as few that are the same.
-Copies have 7 to 150, down to a quarter of the width of an upload; of 7,500 pairs of different
-pictures one had more than 5, two pages of one encyclopedia with its header and menus."""
+LEAST_SCORE = 5.0
+"""What `score` must be: more features that are less alike weigh as much as few that are alike.
+Copies have 5 to 200, down to a quarter of the width of an upload; SEE."""
 
-LEAST_SPREAD = 0.02
+LEAST_SPREAD = 0.01
 """What was found must lie across this share of what is visible of the known picture; a logo that
 two pictures have in common lies in a corner of it."""
 
@@ -44,12 +47,17 @@ LEAST_VISIBLE = 0.05
 
 _MOST_PAIRS = 400
 _SEEDS = 3
+_GUESSES = 4
+# How far pairs of a guess may be off in turn, in sizes of features: it is rough at first.
+_CLOSER = 0.7, 0.4, 0.2, 0.2
 _ALIKE_BITS = 64
 _SHAPE = 2.0  # how much narrower one direction may become than the other
+_OFF = 0.1  # by how much places are off, as a share of a feature's size...
+_SLANT = 0.1  # ...and a map from a similarity, as a share of its scale
 _SCALES = 1 / 16, 16.0
 _ROUNDS = 5
 _TURN = math.radians(22)
-_HALF_OCTAVE = 0.5
+_HALF_OCTAVE, _ABOUT_OCTAVE = 0.5, 0.6
 _PARTS, _PART_FEATURES = 4, 3
 _A_LEVEL = 1.1  # half the step from one size of features to the next
 
@@ -77,8 +85,9 @@ class Agreement:
 
     @property
     def score(self) -> float:
-        """Features that were found, each for more the more alike, by the share that was found."""
-        return self.count * self.agreeing * (_ALIKE_BITS - self.mean_bits) / (_ALIKE_BITS / 2)
+        """Features that were found, less for those hardly alike, by the share that was found."""
+        alike = (_ALIKE_BITS - self.mean_bits) / (_ALIKE_BITS / 2)
+        return self.count * self.agreeing * min(alike, 1.0) ** 2
 
     @property
     def is_evidence(self) -> bool:
@@ -98,10 +107,14 @@ def locate(known: Features, upload: Features, radius: int) -> Agreement | None:
     `radius` is up to how many bits codes are near enough to guess from.
     """
     apart = _distances(known.codes, upload.codes)
-    guess = _guess(known, upload, apart, radius)
-    if guess is None:
-        return None
-    return _refined(known, upload, apart, guess)
+    best: Agreement | None = None
+    for guess in _guesses(known, upload, apart, radius):
+        found = _refined(known, upload, apart, guess)
+        if found is not None and found.is_evidence:
+            return found
+        if found is not None and (best is None or found.score > best.score):
+            best = found
+    return best
 
 
 def _distances(known: NDArray[np.uint8], upload: NDArray[np.uint8]) -> NDArray[np.uint16]:
@@ -113,16 +126,34 @@ def _distances(known: NDArray[np.uint8], upload: NDArray[np.uint8]) -> NDArray[n
     return apart
 
 
-def _guess(
+def _guesses(
     known: Features, upload: Features, apart: NDArray[np.uint16], radius: int
-) -> Floats | None:
-    """The affine map (3, 2) that most pairs of near codes agree on, from three of them on."""
+) -> Iterator[Floats]:
+    """Affine maps (3, 2) that most pairs of near codes agree on, from three of them on."""
     rows, columns = np.nonzero(apart <= radius)
-    if len(rows) < _SEEDS:
-        return None
     if len(rows) > _MOST_PAIRS:
         nearest = np.argsort(apart[rows, columns], kind="stable")[:_MOST_PAIRS]
         rows, columns = rows[nearest], columns[nearest]
+    if len(rows) < _SEEDS:
+        return
+    agree = _agreeing(known, upload, rows, columns)
+    is_left = np.ones(len(rows), np.bool_)
+    for _ in range(_GUESSES):
+        support = np.where(is_left, (agree & is_left).sum(axis=1), 0)
+        first = int(support.argmax())
+        if support[first] < _SEEDS:
+            return
+        affine, explained = _settled(known, upload, apart, (rows, columns), agree[first])
+        is_left &= ~(agree[first] | explained)
+        is_left[first] = False
+        if affine is not None:
+            yield affine
+
+
+def _agreeing(
+    known: Features, upload: Features, rows: NDArray[np.int64], columns: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Of pairs of features, which agree with the similarity that each says: (that, others)."""
     here, there = known.places[rows], upload.places[columns]
     scale = upload.sizes[columns] / known.sizes[rows]
     turn = upload.angles[columns] - known.angles[rows]
@@ -133,16 +164,40 @@ def _guess(
     error = np.hypot(x - there[None, :, 0], y - there[None, :, 1])
     far = np.hypot(step[..., 0], step[..., 1]) * scale[:, None]
     octaves = np.log2(scale)
-    agree = (
+    agree: NDArray[np.bool_] = (
         (error < 0.75 * upload.sizes[columns][None] + 0.15 * far)
-        & (np.abs(octaves[None] - octaves[:, None]) < 0.6)
+        & (np.abs(octaves[None] - octaves[:, None]) < _ABOUT_OCTAVE)
         & (_angle_between(turn[None], turn[:, None]) < _TURN)
     )
-    best = agree[int(agree.sum(axis=1).argmax())]
-    one_to_one = _one_to_one(rows[best], columns[best], apart)
-    if len(one_to_one[0]) < _SEEDS:
-        return None
-    return _affine(known.places[one_to_one[0]], upload.places[one_to_one[1]])
+    return agree
+
+
+def _settled(
+    known: Features,
+    upload: Features,
+    apart: NDArray[np.uint16],
+    pairs: tuple[NDArray[np.int64], NDArray[np.int64]],
+    fits: NDArray[np.bool_],
+) -> tuple[Floats | None, NDArray[np.bool_]]:
+    """The map of those pairs that fit, and of all pairs those that fit it."""
+    rows, columns = pairs
+    here, there, sizes = known.places[rows], upload.places[columns], upload.sizes[columns]
+    octaves = np.log2(sizes / known.sizes[rows])
+    turns = upload.angles[columns] - known.angles[rows]
+    affine: Floats | None = None
+    for slack in _CLOSER:
+        some, others = _one_to_one(rows[fits], columns[fits], apart)
+        affine = _affine(known, upload, some, others)
+        if affine is None or not _is_plausible(affine):
+            return None, fits
+        scale, turn = _scale_and_turn(affine)
+        off = np.hypot(*(_mapped(here, affine) - there).T)
+        fits = (
+            (off < slack * sizes)
+            & (np.abs(octaves - math.log2(scale)) < _ABOUT_OCTAVE)
+            & (_angle_between(turns, turn) < _TURN)
+        )
+    return affine, fits
 
 
 def _refined(
@@ -161,7 +216,7 @@ def _refined(
         (rows, columns), expected = found, np.unique(near_rows)
         if is_settled or len(rows) < _SEEDS:
             break
-        affine = _affine(known.places[rows], upload.places[columns])
+        affine = _affine(known, upload, rows, columns)
     if len(rows) < _SEEDS or affine is None or not _is_plausible(affine):
         return None
     visible, spread = _extent(known, upload, affine, known.places[rows])
@@ -217,13 +272,28 @@ def _one_to_one(
     return rows[kept], columns[kept]
 
 
-def _affine(here: Floats, there: Floats) -> Floats | None:
-    """The affine map (3, 2) from places to places, by least squares."""
-    if len(here) < _SEEDS:
+def _affine(
+    known: Features, upload: Features, rows: NDArray[np.int64], columns: NDArray[np.int64]
+) -> Floats | None:
+    """The affine map (3, 2) from places to places, by least squares, larger features counting less;
+    where they leave it open, as along a line, it is a similarity (ridge regression to that)."""
+    if len(rows) < _SEEDS:
         return None
-    full = np.column_stack([here, np.ones(len(here))])
-    solved, _, rank, _ = np.linalg.lstsq(full, there, rcond=1e-6)
-    return np.asarray(solved, np.float64) if rank == 3 else None
+    weight = (_OFF * upload.sizes[columns, None]) ** -2
+    here, there = known.places[rows], upload.places[columns]
+    middle = (weight * here).sum(axis=0) / weight.sum()
+    other_middle = (weight * there).sum(axis=0) / weight.sum()
+    one, other = here - middle, there - other_middle
+    length = (weight * one**2).sum()
+    across = (weight * one * other).sum()
+    down = (weight[:, 0] * (one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0])).sum()
+    scale = math.hypot(across, down) / length if length else 0.0
+    if not scale:
+        return None
+    similar = np.array([[across, down], [-down, across]]) / length
+    squares = (weight * one).T @ one + (_SLANT * scale) ** -2 * np.eye(2)
+    linear = similar + np.linalg.solve(squares, (weight * one).T @ (other - one @ similar))
+    return np.vstack([linear, other_middle - middle @ linear])
 
 
 def _is_plausible(affine: Floats) -> bool:
@@ -285,6 +355,6 @@ def _regions(known: Features, seen: NDArray[np.int64], found: NDArray[np.int64])
     return float((could & was).sum() / could.sum()) if could.any() else 0.0
 
 
-def _angle_between(one: Floats, other: Floats) -> Floats:
+def _angle_between(one: Floats, other: Floats | float) -> Floats:
     apart: Floats = np.abs((one - other + math.pi) % (2 * math.pi) - math.pi)
     return apart

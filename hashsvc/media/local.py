@@ -20,7 +20,7 @@ from hashsvc.media.recipe import Looking
 LEAST = 16
 """With fewer features a picture is too plain to be told by them."""
 
-_FACTOR, _LEVELS = 1.2, 8
+_FACTOR = 1.2
 _PATCH = 31
 # A darker or duller corner than FAST usually takes: which of them are kept is decided below.
 _FAST_LEVELS = 4
@@ -36,7 +36,7 @@ def local_features(picture: Image.Image, looking: Looking) -> bytes | None:
     grey = _grey(picture, looking.side)
     if grey is None:
         return None
-    orb = _orb(looking.most * _POOL)
+    orb = _orb(looking.most * _POOL, looking.levels)
     points = orb.detect(grey, None)
     if len(points) < LEAST:
         return None
@@ -84,14 +84,14 @@ def _grey(picture: Image.Image, side: int) -> NDArray[np.uint8] | None:
 
 
 @functools.lru_cache(maxsize=4)
-def _orb(most: int) -> Any:
+def _orb(most: int, levels: int) -> Any:
     import cv2  # brings OpenCV, which nothing else needs
 
     cv2.setNumThreads(1)
     return cv2.ORB.create(
         nfeatures=most,
         scaleFactor=_FACTOR,
-        nlevels=_LEVELS,
+        nlevels=levels,
         edgeThreshold=19,
         patchSize=_PATCH,
         fastThreshold=_FAST_LEVELS,

@@ -27,24 +27,26 @@ PERCEPTUAL = (Algorithm.PDQ, Algorithm.PHASH, Algorithm.DHASH, Algorithm.WHASH)
 class Looking:
     """How closely to look for local features: the `most`, in a picture of `side` pixels at most.
 
+    They are of so many `levels` of size, each 1.2 times the one before; the smallest are 31 pixels.
     `distinct` leaves out those that look like another one, for which a list pays with its memory.
     """
 
     most: int
     side: int
+    levels: int = 8
     distinct: bool = False
 
 
 LOCAL_FOR_LISTS = Looking(most=feature_values.MOST_KNOWN, side=400, distinct=True)
 """For pictures of lists that take local features: up to 9.7 KB each."""
 
-LOCAL_FOR_CHECKS = Looking(most=1500, side=960)
-"""For uploads, in which what is known may be a small part."""
+LOCAL_FOR_CHECKS = Looking(most=1500, side=960, levels=12)
+"""For uploads, in which what is known may be a small part; or which show a part of it, large."""
 
 LOCAL_FRAMES_FOR_LISTS = Looking(most=128, side=400, distinct=True)
 """For frames of videos of such lists, of which there are more: up to 4.9 KB each."""
 
-LOCAL_FRAMES_FOR_CHECKS = Looking(most=800, side=720)
+LOCAL_FRAMES_FOR_CHECKS = Looking(most=800, side=720, levels=12)
 """For frames of uploaded videos."""
 
 _LEAST_EVERY_S = 0.1
