@@ -83,7 +83,7 @@ class Indexer:
         self._position = self._saved_position = min(self._opened_at.values())
         self._list_names: dict[int, str] = {}
         self._counts = {a: _by_list(index.keys()) for a, index in self._indexes.items()}
-        self._held = self._by_name()
+        self._held = self._by_algorithms()
         self._waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
         self._searchers = ThreadPoolExecutor(_CORES, "search")
 
@@ -118,7 +118,7 @@ class Indexer:
                 self._add(changes.added)
                 self._remove(changes.removed)
                 # First: who sees the position is told of what is held there.
-                self._held = self._by_name()
+                self._held = self._by_algorithms()
                 self._position = changes.position
                 self._wake()
 
@@ -186,8 +186,8 @@ class Indexer:
         the `position` that was read before.
         """
         found: frozenset[Algorithm] = frozenset()
-        for list_name, algorithms in self._held.items():
-            if not algorithms <= found and (may_match is None or may_match(list_name)):
+        for algorithms, list_names in self._held.items():
+            if not algorithms <= found and (may_match is None or any(map(may_match, list_names))):
                 found |= algorithms
         return found
 
@@ -260,9 +260,7 @@ class Indexer:
         if keys:
             self._put(Algorithm.ORB, np.concatenate(keys), np.concatenate(codes))
 
-    def _put(
-        self, algorithm: Algorithm, keys: NDArray[np.int64], codes: NDArray[np.uint8]
-    ) -> None:
+    def _put(self, algorithm: Algorithm, keys: NDArray[np.int64], codes: NDArray[np.uint8]) -> None:
         self._indexes[algorithm].add(keys, codes)
         self._counts[algorithm] += _by_list(keys)
 
@@ -282,13 +280,16 @@ class Indexer:
                     keys = [np.arange(count) + first for first, count in spans]
                 self._counts[algorithm][list_id] -= index.remove(np.concatenate(keys))
 
-    def _by_name(self) -> Mapping[str, frozenset[Algorithm]]:
-        """The algorithms of which each list holds anything, by its name."""
-        found: dict[str, set[Algorithm]] = defaultdict(set)
+    def _by_algorithms(self) -> Mapping[frozenset[Algorithm], Sequence[str]]:
+        """Names of lists, by the algorithms of which they hold anything: few groups of many."""
+        held: dict[int, list[Algorithm]] = defaultdict(list)
         for algorithm, counts in self._counts.items():
             for list_id in np.flatnonzero(counts).tolist():
-                found[self.list_name(list_id)].add(algorithm)
-        return {list_name: frozenset(algorithms) for list_name, algorithms in found.items()}
+                held[list_id].append(algorithm)
+        found: dict[frozenset[Algorithm], list[str]] = defaultdict(list)
+        for list_id, algorithms in held.items():
+            found[frozenset(algorithms)].append(self.list_name(list_id))
+        return dict(found)
 
     def _wake(self) -> None:
         for loop, event in list(self._waiting):
