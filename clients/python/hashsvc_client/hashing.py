@@ -27,11 +27,11 @@ class Held:
 
 
 class Hashing:
-    """The hashing of one file to check, which may begin anew once.
+    """The hashing of one file to check, which may begin anew.
 
     `given` is a recipe to hash by, whatever is held, or what gives one for what is held; None for
-    `hashsvc.media.for_checks`. `min_revision` is for the checks of the file; once it begins anew
-    they see no less than the answer because of which it did.
+    `hashsvc.media.for_checks`, by which it begins anew once at the most. `min_revision` is for the
+    checks of the file; when it begins anew they see no less than the answer that it was because of.
     """
 
     def __init__(
@@ -41,7 +41,6 @@ class Hashing:
         self._recipe_for = _recipe_for(given)
         self._named: frozenset[Algorithm] = frozenset()
         self._used: Recipe | None = None
-        self._is_second = False
         self.min_revision = min_revision
 
     def recipe(self) -> "Recipe":
@@ -55,13 +54,13 @@ class Hashing:
 
         A match stands. Else that is so where the answer names what the recipe would have hashed.
         """
-        if self._is_second or verdict.outcome is Outcome.MATCH:
+        if verdict.outcome is Outcome.MATCH:
             return False
         self._named |= verdict.held
-        self._is_second = self._recipe_for(self._named) != self._used
-        if self._is_second:
-            self.min_revision = self.min_revision or verdict.revision
-        return self._is_second
+        if self._recipe_for(self._named) == self._used:
+            return False
+        self.min_revision = self.min_revision or verdict.revision
+        return True
 
 
 def _recipe_for(given: "Recipe | RecipeFor | None") -> "RecipeFor":
