@@ -22,6 +22,7 @@ from hashsvc_index import DigestIndex, HammingIndex, Hits
 _ORDINAL_BITS, _LIST_BITS = 20, 12
 _ORDINALS = 1 << _ORDINAL_BITS
 _ENTRY_SHIFT = _ORDINAL_BITS + _LIST_BITS
+_ROWS = {algorithm: row for row, algorithm in enumerate(Algorithm)}
 _RECORDS_PER_READ = 20_000
 _CORES = os.cpu_count() or 1
 # So many codes are searched by each core, where there are more.
@@ -68,7 +69,7 @@ class Indexer:
 
     A key is the ids of an entry and of its list and a fingerprint's ordinal in one number, so a hit
     names its entry and its list without a look-up, and keys ascend with the log. `_lock` guards the
-    writer side; searches take no lock. `_counts` has the number of keys of each list.
+    writer side; searches take no lock. `_counts` has the number of keys by algorithm and list id.
 
     The indexes are opened from `folder` as far as they were saved there, each at its own position.
     """
@@ -82,8 +83,10 @@ class Indexer:
         self._lock = threading.Lock()
         self._position = self._saved_position = min(self._opened_at.values())
         self._list_names: dict[int, str] = {}
-        self._counts = {a: _by_list(index.keys()) for a, index in self._indexes.items()}
-        self._held = self._by_algorithms()
+        self._counts = np.stack([_by_list(index.keys()) for index in self._indexes.values()])
+        self._holds = np.zeros(self._counts.shape, np.bool_)
+        self._held: Mapping[frozenset[Algorithm], Sequence[str]] = {}
+        self._tell_held()
         self._waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
         self._searchers = ThreadPoolExecutor(_CORES, "search")
 
@@ -118,7 +121,7 @@ class Indexer:
                 self._add(changes.added)
                 self._remove(changes.removed)
                 # First: who sees the position is told of what is held there.
-                self._held = self._by_algorithms()
+                self._tell_held()
                 self._position = changes.position
                 self._wake()
 
@@ -262,7 +265,7 @@ class Indexer:
 
     def _put(self, algorithm: Algorithm, keys: NDArray[np.int64], codes: NDArray[np.uint8]) -> None:
         self._indexes[algorithm].add(keys, codes)
-        self._counts[algorithm] += _by_list(keys)
+        self._counts[_ROWS[algorithm]] += _by_list(keys)
 
     def _remove(self, entries: Iterable[tuple[int, int, int]]) -> None:
         lists: dict[int, list[tuple[int, int]]] = defaultdict(list)
@@ -270,7 +273,8 @@ class Indexer:
             lists[list_id].append((Place(list_id, entry_id, 0).key, count))
         for list_id, spans in lists.items():
             for algorithm, index in self._indexes.items():
-                if not self._counts[algorithm][list_id]:
+                row = _ROWS[algorithm]
+                if not self._counts[row, list_id]:
                     continue
                 if algorithm.is_local:
                     assert isinstance(index, HammingIndex)
@@ -278,18 +282,18 @@ class Indexer:
                     keys = [index.keys_between(first, first + _ORDINALS) for first, _ in spans]
                 else:
                     keys = [np.arange(count) + first for first, count in spans]
-                self._counts[algorithm][list_id] -= index.remove(np.concatenate(keys))
+                self._counts[row, list_id] -= index.remove(np.concatenate(keys))
 
-    def _by_algorithms(self) -> Mapping[frozenset[Algorithm], Sequence[str]]:
-        """Names of lists, by the algorithms of which they hold anything: few groups of many."""
-        held: dict[int, list[Algorithm]] = defaultdict(list)
-        for algorithm, counts in self._counts.items():
-            for list_id in np.flatnonzero(counts).tolist():
-                held[list_id].append(algorithm)
+    def _tell_held(self) -> None:
+        """Let `held` tell what lists hold now: their names by algorithms, few groups of many."""
+        holds = self._counts > 0
+        if np.array_equal(holds, self._holds):
+            return
         found: dict[frozenset[Algorithm], list[str]] = defaultdict(list)
-        for list_id, algorithms in held.items():
-            found[frozenset(algorithms)].append(self.list_name(list_id))
-        return dict(found)
+        for list_id in np.flatnonzero(holds.any(axis=0)).tolist():
+            algorithms = frozenset(a for a, row in _ROWS.items() if holds[row, list_id])
+            found[algorithms].append(self.list_name(list_id))
+        self._holds, self._held = holds, dict(found)
 
     def _wake(self) -> None:
         for loop, event in list(self._waiting):
