@@ -50,7 +50,7 @@ TURNED = "turned"
 _SIDE = 512
 _OTHERS = 9
 _RECIPE = Recipe(algorithms=PERCEPTUAL)
-_ASKED = replace(FOR_CHECKS, algorithms=PERCEPTUAL, dihedral=True, local=None)
+_ASKED = replace(FOR_CHECKS, algorithms=PERCEPTUAL, dihedral=True)
 _BANDS = ((50, 69), (70, 99), (100, 100))
 _STEPS = {256: (0, 8, 16, 24, 31, 39, 47, 63), 64: (0, 2, 4, 6, 8, 10, 12)}
 _RATES = (1e-5, 1e-7, 1e-9, 1e-12)

@@ -36,7 +36,14 @@ import hashsvc
 from benchmarks import peers, report
 from hashsvc.cli import files
 from hashsvc.cli.selftest import distance
-from hashsvc.media import FOR_CHECKS, FOR_LISTS, Limits, Recipe, fingerprint_file
+from hashsvc.media import (
+    FOR_CHECKS,
+    FOR_LISTS,
+    Limits,
+    Recipe,
+    fingerprint_file,
+    for_checks,
+)
 from hashsvc.media.decode import look
 from hashsvc.media.pdq import pdq, pdq_dihedral
 from hashsvc.media.raster import FAST_SIDE, Raster, draft, sides
@@ -57,6 +64,7 @@ TARGETS = (128, 192, FAST_SIDE, 384, 512)
 
 OURS, PEER = "hashsvc", "pdqhash"
 _ONLY_PDQ = Recipe(algorithms=(Algorithm.PDQ,))
+_WITH_LOCAL = for_checks([Algorithm.ORB])
 
 Pixels = npt.NDArray[np.uint8]
 Values = list[bytes]
@@ -138,6 +146,11 @@ def steps() -> dict[str, list[Engine]]:
                 lambda i: values(i, FOR_CHECKS)[:1],
                 "hashsvc FOR_LISTS",
                 FAST_BITS,
+            ),
+            Engine(
+                "hashsvc FOR_CHECKS, local features",
+                lambda i: values(i, _WITH_LOCAL)[:1],
+                "hashsvc FOR_LISTS",
             ),
         ],
         "bytes to all hashes": [
@@ -321,7 +334,12 @@ def is_upright(path: Path) -> bool:
 
 def folder(name: str, found: Sequence[Path], cores: Sequence[int] = ()) -> Iterator[report.Row]:
     """A folder without decoder processes, by one, and by one for each core."""
-    for recipe, kind in ((FOR_LISTS, "FOR_LISTS"), (FOR_CHECKS, "FOR_CHECKS")):
+    kinds = {
+        "FOR_LISTS": FOR_LISTS,
+        "FOR_CHECKS": FOR_CHECKS,
+        "FOR_CHECKS with local features": _WITH_LOCAL,
+    }
+    for kind, recipe in kinds.items():
         for decoders in dict.fromkeys(cores or (0, 1, files.cores())):
             if decoders:
                 seconds, peak_mb = asyncio.run(hashed(found, recipe, decoders))

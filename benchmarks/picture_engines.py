@@ -30,7 +30,7 @@ from benchmarks.node import LIST, environ
 from hashsvc.app import Node
 from hashsvc.config import load
 from hashsvc.errors import MediaError
-from hashsvc.media import FOR_CHECKS, FOR_LISTS, Recipe, fingerprint
+from hashsvc.media import FOR_CHECKS, FOR_LISTS, Recipe, fingerprint, for_checks
 from hashsvc.media.recipe import LOCAL_FOR_CHECKS, LOCAL_FOR_LISTS
 from hashsvc.model import Algorithm, Basis, Description, EntryDraft
 from hashsvc_client import Client
@@ -73,7 +73,7 @@ def _alone(recipe: Recipe, algorithm: Algorithm) -> Recipe:
 
 def _whole(recipe: Recipe) -> Recipe:
     """The same without any look at a part of a picture, or at a mirrored or turned one."""
-    return replace(recipe, dihedral=False, trimmed=False, framed=False, shrunk512=False, local=None)
+    return replace(recipe, dihedral=False, trimmed=False, framed=False, shrunk512=False)
 
 
 _ONE_LOOK = _whole(FOR_CHECKS)
@@ -87,7 +87,7 @@ def _one(name: str, algorithm: Algorithm) -> Setup:
 
 OURS = (
     Setup("hashsvc"),
-    Setup("hashsvc with local features", _WITH_LOCAL),
+    Setup("hashsvc with local features", _WITH_LOCAL, for_checks([Algorithm.ORB])),
     Setup(
         "hashsvc local features alone",
         replace(_WITH_LOCAL, algorithms=()),

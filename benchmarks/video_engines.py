@@ -24,7 +24,7 @@ from hashsvc.lists.logs import ListKeys, SignedLogs
 from hashsvc.lists.readers import Readers
 from hashsvc.matching.matcher import Matcher
 from hashsvc.matching.query import Query
-from hashsvc.media import FOR_CHECKS, FOR_LISTS, fingerprint
+from hashsvc.media import FOR_LISTS, fingerprint, for_checks
 from hashsvc.media.recipe import with_local
 from hashsvc.media.scan import Seen, Span
 from hashsvc.model import (
@@ -118,7 +118,8 @@ class Ours:
             return check.judge().closer
 
         try:
-            found = fingerprint(io.BytesIO(data), recipe=FOR_CHECKS, judge=judge)
+            recipe = for_checks(self._matcher.held(None))
+            found = fingerprint(io.BytesIO(data), recipe=recipe, judge=judge)
         except MediaError:
             return []
         check.search([f for f in found.fingerprints if f.algorithm.is_digest])

@@ -29,7 +29,7 @@ from benchmarks.engines import FaissFlat
 from benchmarks.footage import Encoding, Film, Pixels, encoded, joined, painted, sampled, sized
 from benchmarks.video_engines import QUALITY, RADIUS, Ours
 from hashsvc.cli.files import cores
-from hashsvc.media import FOR_CHECKS, DecoderPool, Limits
+from hashsvc.media import FOR_CHECKS, DecoderPool, Limits, Recipe, for_checks
 from hashsvc.media.decode import look
 from hashsvc.media.scan import Seen, Span
 from hashsvc.model import ORIGINAL, Algorithm, Fingerprint
@@ -38,6 +38,7 @@ STEPS = "steps"
 WIDTH, HEIGHT, BIT_RATE = 1920, 1080, 5_000_000
 GRAIN = 3.0
 MINUTE_MS = 60_000.0
+_WITH_LOCAL = for_checks([Algorithm.ORB])
 
 MIRRORED = "flip_horizontal"
 FRAMES_A_VIDEO = 60
@@ -84,6 +85,7 @@ def engines() -> list[Engine]:
     """All that are installed; ours first."""
     found = [
         Engine("hashsvc, key frames", by_key_frames),
+        Engine("hashsvc, key frames, local features", partial(by_key_frames, recipe=_WITH_LOCAL)),
         Engine("hashsvc, one a second", partial(closely, rate=1.0)),
         Engine("hashsvc, four a second", partial(closely, rate=4.0)),
     ]
@@ -100,9 +102,9 @@ def engines() -> list[Engine]:
     return found
 
 
-def by_key_frames(data: bytes) -> object:
+def by_key_frames(data: bytes, recipe: Recipe = FOR_CHECKS) -> object:
     """As a check does where nothing known is near: nobody asks for a closer look."""
-    return look(io.BytesIO(data), Limits(), FOR_CHECKS, lambda _: ())
+    return look(io.BytesIO(data), Limits(), recipe, lambda _: ())
 
 
 def closely(data: bytes, rate: float) -> object:

@@ -669,7 +669,8 @@ class Verdict:
     """The answer to a check.
 
     `matches` is best first; `total_matches` counts those that a limit left out too.
-    `exemptions` are matches in exemption lists. `searched` says which algorithms were looked up.
+    `exemptions` are matches in exemption lists. `searched` says which algorithms were looked up,
+    `held` of which there is anything to be found in the lists that the caller may check.
     """
 
     outcome: Outcome
@@ -681,6 +682,7 @@ class Verdict:
     total_matches: int = 0
     exemptions: tuple[Match, ...] = ()
     searched: tuple[Algorithm, ...] = field(default=())
+    held: frozenset[Algorithm] = frozenset()
 
 
 class Role(StrEnum):

@@ -79,6 +79,7 @@ def verdict_to_proto(verdict: Verdict) -> pb.Verdict:
         exemptions=[_match_to_proto(match) for match in verdict.exemptions],
         searched=[ALGORITHM.to_proto[algorithm] for algorithm in verdict.searched],
         revision=verdict.revision,
+        held=sorted(ALGORITHM.to_proto[algorithm] for algorithm in verdict.held),
     )
     message.check_time.FromNanoseconds(time.time_ns())
     return message
@@ -99,6 +100,9 @@ def verdict_from_proto(message: pb.Verdict) -> Verdict:
             ALGORITHM.to_domain[number]
             for number in message.searched
             if number in ALGORITHM.to_domain
+        ),
+        held=frozenset(
+            ALGORITHM.to_domain[number] for number in message.held if number in ALGORITHM.to_domain
         ),
     )
 

@@ -1,7 +1,7 @@
 """`hashsvc check`."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import asdict, replace
 from functools import partial
@@ -14,8 +14,10 @@ from hashsvc import testpattern
 from hashsvc.cli import files, options, output
 from hashsvc.cli.options import DEFAULT_SERVER, Json, Server, VpdqFiles
 from hashsvc.errors import MediaError
-from hashsvc.media import FOR_CHECKS, DecoderPool, Recipe
+from hashsvc.media import FOR_CHECKS, DecoderPool, Recipe, for_checks
+from hashsvc.media.recipe import RecipeFor
 from hashsvc.model import (
+    Algorithm,
     Decoding,
     Located,
     Match,
@@ -71,21 +73,23 @@ def check(
     if hashed and (send_media or dihedral or exact):
         raise typer.BadParameter("a --vpdq file is hashed already: no option can change how")
     decoding = Decoding.EXACT if exact else FOR_CHECKS.decoding
-    recipe = (
-        None if send_media else replace(FOR_CHECKS, dihedral_frames=dihedral, decoding=decoding)
-    )
-    raise typer.Exit(asyncio.run(_check(wanted, hashed, server, recipe, as_json=as_json)))
+
+    def recipe_for(held: Collection[Algorithm]) -> Recipe:
+        return replace(for_checks(held), dihedral_frames=dihedral, decoding=decoding)
+
+    here = None if send_media else recipe_for
+    raise typer.Exit(asyncio.run(_check(wanted, hashed, server, here, as_json=as_json)))
 
 
 async def _check(
     media: Sequence[Path],
     vpdq_files: Sequence[Path],
     server: str,
-    recipe: Recipe | None,
+    recipe: RecipeFor | None,
     *,
     as_json: bool,
 ) -> int:
-    """Hash here by the recipe, or send the files where there is none."""
+    """Hash here by the recipes, or send the files where there are none."""
     count = len(media) + len(vpdq_files)
     shown = output.table(
         "file", "outcome", "action", "distance", "entry", "labels", right=("distance",)
@@ -117,7 +121,7 @@ async def _answers(
     client: "AsyncClient",
     media: Sequence[Path],
     vpdq_files: Sequence[Path],
-    recipe: Recipe | None,
+    recipe: RecipeFor | None,
     bar: "Progress",
 ) -> AsyncGenerator[tuple[Path, Checked], None]:
     """Check media, several at once, and then vPDQ files."""
@@ -137,7 +141,7 @@ async def _answers(
 
 async def _checked(
     client: "AsyncClient",
-    recipe: Recipe | None,
+    recipe: RecipeFor | None,
     pool: DecoderPool | None,
     bar: "Progress",
     path: Path,

@@ -4,7 +4,7 @@ import asyncio
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +22,7 @@ from hashsvc_index import DigestIndex, HammingIndex, Hits
 _ORDINAL_BITS, _LIST_BITS = 20, 12
 _ORDINALS = 1 << _ORDINAL_BITS
 _ENTRY_SHIFT = _ORDINAL_BITS + _LIST_BITS
+_ROWS = {algorithm: row for row, algorithm in enumerate(Algorithm)}
 _RECORDS_PER_READ = 20_000
 _CORES = os.cpu_count() or 1
 # So many codes are searched by each core, where there are more.
@@ -68,7 +69,7 @@ class Indexer:
 
     A key is the ids of an entry and of its list and a fingerprint's ordinal in one number, so a hit
     names its entry and its list without a look-up, and keys ascend with the log. `_lock` guards the
-    writer side; searches take no lock.
+    writer side; searches take no lock. `_counts` has the number of keys by algorithm and list id.
 
     The indexes are opened from `folder` as far as they were saved there, each at its own position.
     """
@@ -82,6 +83,10 @@ class Indexer:
         self._lock = threading.Lock()
         self._position = self._saved_position = min(self._opened_at.values())
         self._list_names: dict[int, str] = {}
+        self._counts = np.stack([_by_list(index.keys()) for index in self._indexes.values()])
+        self._holds = np.zeros(self._counts.shape, np.bool_)
+        self._held: Mapping[frozenset[Algorithm], Sequence[str]] = {}
+        self._tell_held()
         self._waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
         self._searchers = ThreadPoolExecutor(_CORES, "search")
 
@@ -115,6 +120,8 @@ class Indexer:
                     return
                 self._add(changes.added)
                 self._remove(changes.removed)
+                # First: who sees the position is told of what is held there.
+                self._tell_held()
                 self._position = changes.position
                 self._wake()
 
@@ -175,6 +182,18 @@ class Indexer:
         """Number of fingerprints, or local features, of an algorithm that can match."""
         return len(self._indexes[algorithm])
 
+    def held(self, may_match: Callable[[str], bool] | None) -> frozenset[Algorithm]:
+        """Algorithms of which some lists hold fingerprints that can match.
+
+        `may_match` tells of a list's name whether it is looked at; None for all. At least as new as
+        the `position` that was read before.
+        """
+        found: frozenset[Algorithm] = frozenset()
+        for algorithms, list_names in self._held.items():
+            if not algorithms <= found and (may_match is None or any(map(may_match, list_names))):
+                found |= algorithms
+        return found
+
     def search(self, algorithm: Algorithm, values: Sequence[bytes], radius: int) -> Hits:
         """Search one algorithm for many values, which are of its width, at once.
 
@@ -222,11 +241,11 @@ class Indexer:
                 if algorithm is Algorithm.PDQ:
                     tells = ~plainness.are_plain(codes)
                     places, codes = places[tells], codes[tells]
-                self._indexes[algorithm].add(places, codes)
+                self._put(algorithm, places, codes)
 
     def _add_local(self, rows: Iterable[IndexedRow]) -> None:
         """Add the features of each row; those of one entry are together, in their order."""
-        opened_at, index = self._opened_at[Algorithm.ORB], self._indexes[Algorithm.ORB]
+        opened_at = self._opened_at[Algorithm.ORB]
         keys: list[NDArray[np.int64]] = []
         codes: list[NDArray[np.uint8]] = []
         before, number = -1, 0
@@ -242,28 +261,48 @@ class Indexer:
             keys.append(where + first)
             codes.append(known.codes[chosen])
         if keys:
-            index.add(np.concatenate(keys), np.concatenate(codes))
+            self._put(Algorithm.ORB, np.concatenate(keys), np.concatenate(codes))
 
-    def _remove(self, entries: Sequence[tuple[int, int, int]]) -> None:
-        if not entries:
+    def _put(self, algorithm: Algorithm, keys: NDArray[np.int64], codes: NDArray[np.uint8]) -> None:
+        self._indexes[algorithm].add(keys, codes)
+        self._counts[_ROWS[algorithm]] += _by_list(keys)
+
+    def _remove(self, entries: Iterable[tuple[int, int, int]]) -> None:
+        lists: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        for list_id, entry_id, count in entries:
+            lists[list_id].append((Place(list_id, entry_id, 0).key, count))
+        for list_id, spans in lists.items():
+            for algorithm, index in self._indexes.items():
+                row = _ROWS[algorithm]
+                if not self._counts[row, list_id]:
+                    continue
+                if algorithm.is_local:
+                    assert isinstance(index, HammingIndex)
+                    # How many keys an entry has here cannot be told from its fingerprints' number.
+                    keys = [index.keys_between(first, first + _ORDINALS) for first, _ in spans]
+                else:
+                    keys = [np.arange(count) + first for first, count in spans]
+                self._counts[row, list_id] -= index.remove(np.concatenate(keys))
+
+    def _tell_held(self) -> None:
+        """Let `held` tell what lists hold now: their names by algorithms, few groups of many."""
+        holds = self._counts > 0
+        if np.array_equal(holds, self._holds):
             return
-        firsts = [Place(list_id, entry_id, 0).key for list_id, entry_id, _ in entries]
-        counts = [count for _, _, count in entries]
-        keys = np.concatenate(
-            [np.arange(count) + first for first, count in zip(firsts, counts, strict=True)]
-        )
-        for algorithm, index in self._indexes.items():
-            if not algorithm.is_local:
-                index.remove(keys)
-            elif len(index):
-                assert isinstance(index, HammingIndex)
-                # How many keys an entry has here cannot be told from its fingerprints' number.
-                spans = [index.keys_between(first, first + _ORDINALS) for first in firsts]
-                index.remove(np.concatenate(spans))
+        found: dict[frozenset[Algorithm], list[str]] = defaultdict(list)
+        for list_id in np.flatnonzero(holds.any(axis=0)).tolist():
+            algorithms = frozenset(a for a, row in _ROWS.items() if holds[row, list_id])
+            found[algorithms].append(self.list_name(list_id))
+        self._holds, self._held = holds, dict(found)
 
     def _wake(self) -> None:
         for loop, event in list(self._waiting):
             loop.call_soon_threadsafe(event.set)
+
+
+def _by_list(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many of these keys are of each list, by its id: int64 (4096,)."""
+    return np.bincount(Place.lists_of(keys), minlength=1 << _LIST_BITS)
 
 
 def _codes(values: Sequence[bytes], algorithm: Algorithm) -> NDArray[np.uint8]:

@@ -58,6 +58,10 @@ class Matcher:
         self._matching = matching
         self._thresholds = Thresholds(matching)
         self._revisions = Revisions(store.node_id)
+        never = matching.local_features is LocalFeatures.NEVER
+        self._looked_up = frozenset(
+            a for a in Algorithm if self._thresholds.widest(a) >= 0 and not (a.is_local and never)
+        )
         self.judge_ = Judge(
             store,
             matching=matching,
@@ -75,10 +79,18 @@ class Matcher:
     def search(self, queries: Sequence[Query]) -> Searched:
         """Look uploads up in the index, with one search per algorithm for all of them."""
         revision = self._revisions.token(self._indexer.position)
+        held = [self.held(query.may_match) for query in queries]
         usable = [self._usable(query) for query in queries]
         hits = self._search(queries, usable)
         self._search_local(queries, usable, hits)
-        return Searched(queries, usable, hits, revision)
+        return Searched(queries, usable, hits, held, revision)
+
+    def held(self, may_match: Callable[[str], bool] | None) -> frozenset[Algorithm]:
+        """Algorithms that are looked up, and of which there is anything to be found.
+
+        `may_match` tells of a list's name whether it is looked at; None for all.
+        """
+        return self._looked_up & self._indexer.held(may_match)
 
     def judge(self, searched: Searched) -> list[Verdict]:
         """Return the verdicts; reads the store for the uploads that something is near."""
@@ -110,8 +122,10 @@ class Matcher:
         if query.media_type is MediaType.VIDEO:
             watch = self.judge_.watch()
             watch.add(usable, hits)
-            return self.judge_.video(query, usable, watch, searched.revision)
-        return self.judge_.picture(query, usable, hits, searched.revision)
+            verdict = self.judge_.video(query, usable, watch, searched.revision)
+        else:
+            verdict = self.judge_.picture(query, usable, hits, searched.revision)
+        return replace(verdict, held=searched.held[number])
 
     def _usable(self, query: Query) -> list[Fingerprint]:
         """Return what to search with: no hash of a look that is too plain, and all the rest."""
@@ -251,6 +265,7 @@ class OpenCheck:
         self._query = query
         self._watch = matcher.judge_.watch()
         self._revision = ""
+        self._held: frozenset[Algorithm] = frozenset()
         self._asked: set[Algorithm] = set()
         self._usable: dict[Algorithm, Fingerprint] = {}
         self.frames = 0
@@ -265,6 +280,7 @@ class OpenCheck:
         query = replace(self._query, fingerprints=tuple(fingerprints), is_matched=is_matched)
         searched = self._matcher.search([query])
         self._revision = searched.revision
+        (self._held,) = searched.held
         self._asked |= {f.algorithm for f in fingerprints}
         self._usable |= {f.algorithm: f for f in searched.usable[0]}
         self._watch.add(searched.usable[0], searched.hits.get(0, {}))
@@ -286,13 +302,14 @@ class OpenCheck:
 
     def _verdict(self, query: Query, *, is_last: bool) -> Verdict:
         asked = tuple(Fingerprint(algorithm, b"") for algorithm in self._asked)
-        return self._matcher.judge_.video(
+        verdict = self._matcher.judge_.video(
             replace(query, fingerprints=asked),
             tuple(self._usable.values()),
             self._watch,
             self._revision,
             is_last=is_last,
         )
+        return replace(verdict, held=self._held)
 
 
 def _look(fingerprint: Fingerprint) -> str:

@@ -59,12 +59,14 @@ HitsByEntry = Mapping[int, Sequence[Hit]]
 class Searched:
     """What the index says of some uploads: `hits` by upload and entry id.
 
-    `usable` are the fingerprints of each upload that were searched with.
+    `usable` are the fingerprints of each upload that were searched with, `held` the algorithms of
+    which there was anything to be found for it.
     """
 
     queries: Sequence[Query]
     usable: Sequence[Sequence[Fingerprint]]
     hits: Mapping[int, HitsByEntry]
+    held: Sequence[frozenset[Algorithm]]
     revision: str
 
     @property

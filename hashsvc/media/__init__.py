@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hashsvc.media.decode import fingerprint, fingerprint_file
     from hashsvc.media.digest import digests
     from hashsvc.media.limits import Limits
-    from hashsvc.media.recipe import FOR_CHECKS, FOR_LISTS, Recipe
+    from hashsvc.media.recipe import FOR_CHECKS, FOR_LISTS, Recipe, for_checks
     from hashsvc.media.sandbox import DecoderPool
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "digests",
     "fingerprint",
     "fingerprint_file",
+    "for_checks",
 ]
 
 _HOMES = {
@@ -40,6 +41,7 @@ _HOMES = {
     "digests": "digest",
     "fingerprint": "decode",
     "fingerprint_file": "decode",
+    "for_checks": "recipe",
 }
 
 

@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,10 +35,11 @@ _DEATH_S = 5.0
 class Job:
     """One file to fingerprint: the one at `path`, or else what `supply` gives.
 
-    `is_enough` is set when the judge has said so: nobody need see the rest.
+    A `recipe` that is a function is asked when a worker is there for the file. `is_enough` is set
+    when the judge has said so: nobody need see the rest.
     """
 
-    recipe: Recipe
+    recipe: Recipe | Callable[[], Recipe]
     path: str | None = None
     supply: Supply | None = None
     judge: AsyncJudge | None = None
@@ -46,8 +47,9 @@ class Job:
 
     def to_dict(self) -> dict[str, Any]:
         """The job as the worker is told."""
+        recipe = self.recipe if isinstance(self.recipe, Recipe) else self.recipe()
         judged = self.judge is not None
-        return {"path": self.path, "recipe": self.recipe.to_dict(), "judged": judged}
+        return {"path": self.path, "recipe": recipe.to_dict(), "judged": judged}
 
 
 class Gone(Exception):

@@ -9,10 +9,13 @@ Lists are made from exact pixels, so that their values are the same wherever the
 upload may be decoded at a fraction of its size: that moves its PDQ by 6 bits at most, and by none
 for most pictures. It also carries the hash that Meta's C++ tool would make, for lists that were
 made with that; a list does not, as this would double it to find what checks find anyway.
+
+Local features cost an upload more than all the rest, so they are made only where the lists that it
+is checked against hold any (`for_checks`).
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -180,8 +183,16 @@ FOR_CHECKS = Recipe(
     dihedral=True,
     shrunk512=True,
     plain=False,
-    local=LOCAL_FOR_CHECKS,
-    local_frames=LOCAL_FRAMES_FOR_CHECKS,
     local_every_s=3.0,
 )
-"""For media to check."""
+"""For media to check, where no list holds local features."""
+
+_FOR_ALL_CHECKS = replace(FOR_CHECKS, local=LOCAL_FOR_CHECKS, local_frames=LOCAL_FRAMES_FOR_CHECKS)
+
+RecipeFor = Callable[[Collection[Algorithm]], Recipe]
+"""How to hash media to check, given the algorithms that lists hold (`model.Verdict.held`)."""
+
+
+def for_checks(held: Collection[Algorithm]) -> Recipe:
+    """The recipe for media to check against lists that hold fingerprints of these algorithms."""
+    return _FOR_ALL_CHECKS if any(algorithm.is_local for algorithm in held) else FOR_CHECKS

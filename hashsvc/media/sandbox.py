@@ -5,7 +5,7 @@ Decoders of pictures and videos are large and written in C, and the files come f
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, Sequence
+from collections.abc import AsyncIterable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -127,9 +127,14 @@ class DecoderPool:
         return len(self._busy)
 
     async def fingerprint(
-        self, chunks: Chunks, recipe: Recipe = FOR_LISTS, judge: AsyncJudge | None = None
+        self,
+        chunks: Chunks,
+        recipe: Recipe | Callable[[], Recipe] = FOR_LISTS,
+        judge: AsyncJudge | None = None,
     ) -> MediaFingerprints:
         """Fingerprint the file whose bytes are `chunks`, as the recipe says.
+
+        A function is asked for the recipe when a worker is there for the file.
 
         Chunks may be still coming in: the next is taken when the decoder has asked for it, and not
         while the judge has a step of the video before it. How slowly they come, or the judge
@@ -158,7 +163,10 @@ class DecoderPool:
         raise result
 
     async def fingerprint_path(
-        self, path: str | Path, recipe: Recipe = FOR_LISTS, judge: AsyncJudge | None = None
+        self,
+        path: str | Path,
+        recipe: Recipe | Callable[[], Recipe] = FOR_LISTS,
+        judge: AsyncJudge | None = None,
     ) -> MediaFingerprints:
         """Fingerprint a file that the workers can open. Raises OSError too, when they cannot."""
         job = Job(recipe, path=_absolute(path), judge=judge)

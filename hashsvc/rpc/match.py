@@ -20,7 +20,7 @@ from hashsvc.lists import rules
 from hashsvc.lists.indexer import Indexer
 from hashsvc.matching.matcher import Matcher
 from hashsvc.matching.query import Query
-from hashsvc.media import FOR_CHECKS, DecoderPool
+from hashsvc.media import DecoderPool
 from hashsvc.metrics import Metrics
 from hashsvc.model import Caller, Fingerprint, MediaType, Outcome, Verdict
 from hashsvc.rpc import access
@@ -97,7 +97,7 @@ class MatchServicer(MatchServiceServicer):
             is_behind = await self._is_behind(upload.options.min_revision, context)
             check = self._videos.open(_no_frames(is_behind=is_behind))
             try:
-                found = await self._decoders.fingerprint(upload.chunks, FOR_CHECKS, check.judge)
+                found = await self._decoders.fingerprint(upload.chunks, check.recipe, check.judge)
             except MediaError as error:
                 return await self._check_unreadable(error, is_behind=is_behind)
         answer = await check.whole(found)

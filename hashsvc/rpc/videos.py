@@ -14,7 +14,7 @@ from hashsvc.errors import InvalidRequest, MediaError, MediaUnreadable
 from hashsvc.lists import rules
 from hashsvc.matching.matcher import Matcher, Progress
 from hashsvc.matching.query import Query
-from hashsvc.media import FOR_CHECKS, DecoderPool
+from hashsvc.media import DecoderPool, Recipe, for_checks
 from hashsvc.media.scan import Seen, Span
 from hashsvc.model import (
     Algorithm,
@@ -141,7 +141,7 @@ class Videos:
             await told.put(check.answer(progress, is_progressive=not upload.is_whole))
             return progress.closer
 
-        decoding = asyncio.create_task(self._decoders.fingerprint(upload, FOR_CHECKS, judge))
+        decoding = asyncio.create_task(self._decoders.fingerprint(upload, check.recipe, judge))
         try:
             async for answer in _until_done(told, decoding):
                 yield answer
@@ -186,6 +186,10 @@ class VideoCheck:
     def frames(self) -> int:
         """Frames looked up so far, each look counted."""
         return self._open.frames
+
+    def recipe(self) -> Recipe:
+        """How to hash it, given what is held now in the lists that it is checked against."""
+        return for_checks(self._matcher.held(self._query.may_match))
 
     async def take(self, seen: Seen) -> Progress:
         """Look up what was seen, and judge."""

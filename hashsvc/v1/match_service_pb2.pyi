@@ -174,7 +174,7 @@ class Match(_message.Message):
     def __init__(self, entry: _Optional[str] = ..., list: _Optional[str] = ..., media_type: _Optional[_Union[_types_pb2.MediaType, str]] = ..., algorithm: _Optional[_Union[_types_pb2.Algorithm, str]] = ..., distance: _Optional[int] = ..., variant: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., entities: _Optional[_Iterable[str]] = ..., basis: _Optional[_Union[_types_pb2.Basis, str]] = ..., severity: _Optional[_Union[_types_pb2.Severity, str]] = ..., incident: _Optional[str] = ..., contributor: _Optional[str] = ..., evidence: _Optional[_Iterable[_Union[Evidence, _Mapping]]] = ..., coverage: _Optional[_Union[Coverage, _Mapping]] = ..., confidence: _Optional[_Union[Confidence, str]] = ..., opinions: _Optional[_Union[_types_pb2.OpinionCounts, _Mapping]] = ..., segments: _Optional[_Iterable[_Union[Segment, _Mapping]]] = ..., confidence_basis: _Optional[str] = ...) -> None: ...
 
 class Verdict(_message.Message):
-    __slots__ = ("outcome", "undetermined_reason", "detail", "action", "matches", "total_matches", "exemptions", "searched", "revision", "check_time")
+    __slots__ = ("outcome", "undetermined_reason", "detail", "action", "matches", "total_matches", "exemptions", "searched", "revision", "check_time", "held")
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     UNDETERMINED_REASON_FIELD_NUMBER: _ClassVar[int]
     DETAIL_FIELD_NUMBER: _ClassVar[int]
@@ -185,6 +185,7 @@ class Verdict(_message.Message):
     SEARCHED_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
     CHECK_TIME_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
     outcome: Outcome
     undetermined_reason: UndeterminedReason
     detail: str
@@ -195,7 +196,8 @@ class Verdict(_message.Message):
     searched: _containers.RepeatedScalarFieldContainer[_types_pb2.Algorithm]
     revision: str
     check_time: _timestamp_pb2.Timestamp
-    def __init__(self, outcome: _Optional[_Union[Outcome, str]] = ..., undetermined_reason: _Optional[_Union[UndeterminedReason, str]] = ..., detail: _Optional[str] = ..., action: _Optional[_Union[Action, str]] = ..., matches: _Optional[_Iterable[_Union[Match, _Mapping]]] = ..., total_matches: _Optional[int] = ..., exemptions: _Optional[_Iterable[_Union[Match, _Mapping]]] = ..., searched: _Optional[_Iterable[_Union[_types_pb2.Algorithm, str]]] = ..., revision: _Optional[str] = ..., check_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    held: _containers.RepeatedScalarFieldContainer[_types_pb2.Algorithm]
+    def __init__(self, outcome: _Optional[_Union[Outcome, str]] = ..., undetermined_reason: _Optional[_Union[UndeterminedReason, str]] = ..., detail: _Optional[str] = ..., action: _Optional[_Union[Action, str]] = ..., matches: _Optional[_Iterable[_Union[Match, _Mapping]]] = ..., total_matches: _Optional[int] = ..., exemptions: _Optional[_Iterable[_Union[Match, _Mapping]]] = ..., searched: _Optional[_Iterable[_Union[_types_pb2.Algorithm, str]]] = ..., revision: _Optional[str] = ..., check_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., held: _Optional[_Iterable[_Union[_types_pb2.Algorithm, str]]] = ...) -> None: ...
 
 class CheckRequest(_message.Message):
     __slots__ = ("media_type", "fingerprints", "limitation", "min_revision")

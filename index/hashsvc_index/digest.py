@@ -124,6 +124,10 @@ class DigestIndex:
         """
         return self._index.remove(keys)
 
+    def keys(self) -> Int64Array:
+        """Return all live keys; see `HammingIndex.keys`."""
+        return self._index.keys()
+
     def search(self, codes: CodeArray) -> Hits:
         """Find every live key that has one of these digests; every distance is 0.
 

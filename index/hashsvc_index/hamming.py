@@ -256,6 +256,11 @@ class HammingIndex:
                 self._tidy()
         return removed
 
+    def keys(self) -> Int64Array:
+        """Return all live keys, int64 (n,), in any order: a copy."""
+        now = self._snapshot
+        return np.concatenate([part.live_keys(now.version) for part in now.parts])
+
     def keys_between(self, first: int, last: int) -> Int64Array:
         """Return the keys from `first` up to but not including `last`; some may be removed ones.
 

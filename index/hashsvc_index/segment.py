@@ -142,6 +142,12 @@ class Segment:
         alive: npt.NDArray[np.bool_] = self.removed_at[slots] - np.uint32(1) >= version
         return alive
 
+    def live_keys(self, version: int) -> Int64Array:
+        """The live keys, in the order of slots."""
+        if self.removed_at is None:
+            return self.keys
+        return self.keys[self.removed_at - np.uint32(1) >= version]
+
     def live_pairs(self, version: int) -> tuple[Int64Array, CodeArray]:
         """Copies of the live keys and their codes, in the order of slots."""
         count = len(self.codes)

@@ -54,6 +54,10 @@ class Tail:
         """Which of these rows have not been removed at this version."""
         return self.removed_at[rows] > version
 
+    def live_keys(self, version: int) -> Int64Array:
+        """The live keys, in the order of rows."""
+        return self.keys[: self.count][self.removed_at[: self.count] > version]
+
     def live_pairs(self, version: int) -> tuple[Int64Array, CodeArray]:
         """Copies of the live keys and their codes, in the order of rows."""
         rows = np.flatnonzero(self.removed_at[: self.count] > version)

@@ -137,8 +137,9 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def same_length(self) -> None:
-        """The index counts live keys."""
+        """The index counts live keys, and tells them."""
         assert len(self.index) == len(self.model)
+        assert sorted(self.index.keys().tolist()) == sorted(self.model)
 
 
 class HammingMachine(Machine):

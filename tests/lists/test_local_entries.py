@@ -139,6 +139,30 @@ def test_the_index_has_them_until_they_are_withdrawn_or_erased(books: LocalBooks
     assert books.places(ONE, OTHER) == {(ids[1], 0)}
 
 
+def test_what_is_held_is_told_by_list_until_the_last_of_it_is_gone(books: LocalBooks) -> None:
+    """Before the position tells of it, after a restart too, and only of lists that one may ask."""
+    other = "acme/other"
+    books.ledger.create_list(other, ListKind.EXEMPTION, "", request_id="2", local_features=True)
+
+    def held() -> tuple[set[Algorithm], ...]:
+        books.indexer.follow()
+        asked = (None, LIST.__eq__, other.__eq__)
+        return tuple(set(books.indexer.held(may_match)) for may_match in asked)
+
+    assert held() == (set(), set(), set())
+    (known,) = add(books, image(PDQ, ONE))
+    assert held() == ({Algorithm.PDQ, Algorithm.ORB}, {Algorithm.PDQ, Algorithm.ORB}, set())
+    first, last = add(books, image(ONE), image(PDQ, OTHER), name=other)
+    books.ledger.withdraw_entry(known, "mistake", request_id="w")
+    books.ledger.withdraw_entry(last, "mistake", request_id="x")
+    books.indexer.save()
+    assert held() == ({Algorithm.ORB}, set(), {Algorithm.ORB})
+    books.restart()
+    assert held() == ({Algorithm.ORB}, set(), {Algorithm.ORB})
+    books.ledger.withdraw_entry(first, "mistake", request_id="y")
+    assert held() == (set(), set(), set())
+
+
 def test_the_last_of_as_many_as_an_entry_may_have_is_found(books: LocalBooks) -> None:
     """And gone with the others; its neighbours in the index stay."""
     many = [local_fingerprint(100 + i, 3) for i in range(rules.MAX_LOCAL_PER_ENTRY)]

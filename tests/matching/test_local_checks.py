@@ -101,6 +101,19 @@ def test_a_match_says_where_and_how_sure(
     assert ORB in verdict.searched
 
 
+def test_what_is_held_is_what_can_be_found(tmp_path: Path, fig: Fingerprint) -> None:
+    """No local features where they are never looked up, and no hash that never speaks."""
+    whash = Fingerprint(Algorithm.WHASH, bytes(range(8)))
+    for when in LocalFeatures:
+        (tmp_path / when).mkdir()
+        desk = LocalDesk(tmp_path / when, when)
+        assert not desk.check(pdq(PDQ)).held
+        desk.add_local(LIST, fig, pdq(PDQ), whash)
+        local = set() if when is LocalFeatures.NEVER else {ORB}
+        assert desk.check(pdq(PDQ)).held == {Algorithm.PDQ, *local}
+        desk.store.close()
+
+
 def test_the_best_picture_of_an_entry_counts(
     desk: LocalDesk, fig: Fingerprint, upload: Fingerprint
 ) -> None:

@@ -21,7 +21,6 @@ from hashsvc.model import ORIGINAL, Fingerprint, MediaFingerprints, Undetermined
 from tests.media.making import Pipe, distance, film, movie, photo, saved, scene
 
 KEYS = Recipe(rate=4.0, key_frames=True)
-WITHOUT_LOCAL = replace(FOR_CHECKS, local_frames=None)
 RATE = 10
 
 
@@ -276,7 +275,7 @@ def test_animations_go_the_same_way() -> None:
     shown = [Image.fromarray(photo(60, 80, seed=second)) for second in range(6)]
     data = saved(shown[0], "gif", save_all=True, append_images=shown[1:], duration=1000)
     judge = Asking()
-    found = by_keys(data, judge, WITHOUT_LOCAL)
+    found = by_keys(data, judge, FOR_CHECKS)
     assert times(found) == [0, 1000, 2000, 3000, 4000, 5000]
     assert [f for seen in judge.heard for f in seen.fingerprints] == list(found.fingerprints)
     stopped = by_keys(data, Asking(stop_ms=2000), FOR_CHECKS)
@@ -288,7 +287,7 @@ def test_every_real_clip_is_seen_whole(shared_media: Path) -> None:
     """By key frames, of each of them, within a few bits of what a close look sees there."""
     for path in sorted((shared_media / "videos").iterdir())[::2]:
         judge = Asking()
-        found = by_keys(path.read_bytes(), judge, WITHOUT_LOCAL)
+        found = by_keys(path.read_bytes(), judge, FOR_CHECKS)
         assert found.limitation is None, (path.name, found.detail)
         assert times(found)[0] == 0
         gaps = np.diff([*times(found), found.duration_ms or 0])

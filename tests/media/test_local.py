@@ -9,7 +9,7 @@ from PIL import Image
 
 from hashsvc import feature_values, features
 from hashsvc.features import Features
-from hashsvc.media import FOR_CHECKS, FOR_LISTS
+from hashsvc.media import FOR_CHECKS, FOR_LISTS, for_checks
 from hashsvc.media.local import local_features
 from hashsvc.media.recipe import LOCAL_FOR_CHECKS, LOCAL_FOR_LISTS, Looking
 from hashsvc.model import Algorithm, UndeterminedReason
@@ -65,7 +65,7 @@ def test_no_two_features_of_a_list_look_alike(shown: str) -> None:
 def test_plain_pictures_have_none(kind: str) -> None:
     """And are said to have too little information, not to have been looked at."""
     data = plain.picture(kind, 1)
-    found = look(data, FOR_CHECKS)
+    found = look(data, for_checks([Algorithm.ORB]))
     assert not any(f.algorithm.is_local for f in found.fingerprints)
     assert found.limitation is UndeterminedReason.LOW_INFORMATION
 
@@ -120,8 +120,9 @@ def test_pictures_of_a_few_pixels_have_none(size: tuple[int, int]) -> None:
 
 
 def test_recipes_say_who_gets_them() -> None:
-    """An upload has them, an entry only where its list takes them; digests and hashes stay."""
+    """An upload where lists hold any, an entry where its list takes them; and else nobody."""
     data = saved(picture("coffee"), "JPEG", quality=90)
-    checked = look(data, FOR_CHECKS).fingerprints
+    checked = look(data, for_checks({Algorithm.PDQ, Algorithm.ORB})).fingerprints
     assert [f.algorithm for f in checked].count(Algorithm.ORB) == 1
-    assert not any(f.algorithm.is_local for f in look(data, FOR_LISTS).fingerprints)
+    for recipe in (FOR_LISTS, FOR_CHECKS, for_checks(set(Algorithm) - {Algorithm.ORB})):
+        assert not any(f.algorithm.is_local for f in look(data, recipe).fingerprints)

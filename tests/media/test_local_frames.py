@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 
 from hashsvc import feature_values
-from hashsvc.media import FOR_CHECKS, FOR_LISTS, DecoderPool, Limits, Recipe, fingerprint_file, wire
+from hashsvc.media import (
+    FOR_LISTS,
+    DecoderPool,
+    Limits,
+    Recipe,
+    fingerprint_file,
+    for_checks,
+    wire,
+)
 from hashsvc.media.decode import look
 from hashsvc.media.frame import Frame
 from hashsvc.media.local_frames import MOST_FRAMES, LocalFrames
@@ -21,6 +29,7 @@ from tests.media.collage import SCENES, frames, scene
 from tests.media.making import film
 
 OFTEN = Recipe(local_frames=Looking(most=16, side=240), local_every_s=1.0)
+CHECKED = for_checks([Algorithm.ORB])
 RATE = 4
 
 
@@ -62,10 +71,10 @@ def test_a_judge_is_told_and_nobody_else(clip: bytes) -> None:
         told.extend(local_of(seen.fingerprints))
         return ()
 
-    found = look(io.BytesIO(clip), Limits(), FOR_CHECKS, judge)
+    found = look(io.BytesIO(clip), Limits(), CHECKED, judge)
     assert [(one.time_ms or 0) // 3000 for one in told] == [0, 1, 2, 3]
     assert not local_of(found.fingerprints)
-    alone = look(io.BytesIO(clip), Limits(), FOR_CHECKS)
+    alone = look(io.BytesIO(clip), Limits(), CHECKED)
     assert len(local_of(alone.fingerprints)) == 4
 
 
@@ -74,7 +83,7 @@ async def test_a_decoder_process_gives_what_the_library_gives(clip: bytes, tmp_p
     path = tmp_path / "clip"
     path.write_bytes(clip)
     async with DecoderPool(1) as pool:
-        for recipe in (with_local(FOR_LISTS), FOR_CHECKS):
+        for recipe in (with_local(FOR_LISTS), CHECKED):
             found = await pool.fingerprint_path(path, recipe)
             assert found == fingerprint_file(path, recipe=recipe)
             assert len(local_of(found.fingerprints)) >= 4

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageCms
 
 from hashsvc.errors import MediaTooLarge
-from hashsvc.media import FOR_CHECKS, FOR_LISTS, Limits, Recipe, fingerprint_file
+from hashsvc.media import FOR_CHECKS, FOR_LISTS, Limits, Recipe, fingerprint_file, for_checks
 from hashsvc.media.image import SHOWN
 from hashsvc.media.pdq import FORMS
 from hashsvc.media.raster import draft
@@ -34,7 +34,6 @@ EVERYTHING = Recipe(
     shrunk512=True,
     rate=2.0,
 )
-WITHOUT_LOCAL = replace(FOR_CHECKS, local=None)
 ORIENTATION = 0x0112
 FAST_BITS = 6
 
@@ -64,13 +63,13 @@ def test_the_recipe_for_lists(large: Image.Image) -> None:
 
 def test_the_recipe_for_checks(large: Image.Image) -> None:
     """Fast, in eight forms, and what the C++ tool would make as well; digests are exact anyway."""
-    found = look(saved(large, "jpeg"), WITHOUT_LOCAL)
+    found = look(saved(large, "jpeg"), FOR_CHECKS)
     forms = ["pdq", *(f"pdq {form}" for form in FORMS[1:])]
     shrunk = [f"pdq {SHRUNK512}", *(f"pdq {SHRUNK512}_{form}" for form in FORMS[1:])]
     assert names(found) == ["sha256", "md5", *forms, *shrunk, "phash"]
     assert [f.decoding for f in found.fingerprints] == ["exact"] * 2 + ["fast"] * 17
     assert (found.width, found.height) == large.size
-    whole = look(saved(large, "jpeg"), FOR_CHECKS)
+    whole = look(saved(large, "jpeg"), for_checks([Algorithm.ORB]))
     # Which need more pixels than a picture of this size has to spare.
     assert names(whole) == [*names(found), "orb"]
     assert {f.decoding for f in whole.fingerprints} == {Decoding.EXACT}
@@ -185,7 +184,7 @@ def test_scaled_pictures_are_set_upright(
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
     data = saved(large.resize(size), "jpeg", exif=exif, quality=95)
-    exact, fast = look(data, Recipe(shrunk512=True)), look(data, WITHOUT_LOCAL)
+    exact, fast = look(data, Recipe(shrunk512=True)), look(data, FOR_CHECKS)
     assert fast.fingerprints[2].decoding is Decoding.FAST
     assert (fast.width, fast.height) == (exact.width, exact.height)
     assert distance(pdq_of(fast).value, pdq_of(exact).value) <= 2
@@ -249,7 +248,7 @@ def test_scaled_is_near_exact_on_photographs(shared_media: Path) -> None:
 
 def test_a_recipe_survives_the_way_to_the_worker() -> None:
     """As JSON and back."""
-    for recipe in (FOR_LISTS, FOR_CHECKS, EVERYTHING):
+    for recipe in (FOR_LISTS, FOR_CHECKS, for_checks([Algorithm.ORB]), EVERYTHING):
         assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
 
 

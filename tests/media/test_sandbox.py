@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from hashsvc.errors import (
     NotReady,
     OperatorError,
 )
-from hashsvc.media import DecoderPool, Limits, wire
+from hashsvc.media import FOR_LISTS, DecoderPool, Limits, Recipe, wire
 from hashsvc.media.process import environment
 from hashsvc.model import Fingerprint, MediaFingerprints
 from tests.media.making import hollow_png, look, movie, saved
@@ -69,6 +69,33 @@ def sha256(found: MediaError | MediaFingerprints) -> bytes:
 def image(picture: Image.Image) -> bytes:
     """A JPEG."""
     return saved(picture, "jpeg")
+
+
+async def test_a_recipe_is_asked_for_once_a_worker_is_there(image: bytes) -> None:
+    """So a file that waited is hashed by what is known when its turn comes."""
+    asked: list[str] = []
+
+    def recipe() -> Recipe:
+        asked.append("recipe")
+        return FOR_LISTS
+
+    async with DecoderPool(1) as pool:
+        is_begun, may_go_on = asyncio.Event(), asyncio.Event()
+
+        async def slowly() -> AsyncIterator[bytes]:
+            is_begun.set()
+            await may_go_on.wait()
+            asked.append("the first is over")
+            yield image
+
+        first = asyncio.create_task(pool.fingerprint(slowly()))
+        await is_begun.wait()
+        second = asyncio.create_task(pool.fingerprint([image], recipe))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        may_go_on.set()
+        assert await first == await second
+    assert asked == ["the first is over", "recipe"]
 
 
 async def test_answers_are_those_of_the_library(image: bytes, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from io import BytesIO
 import pytest
 
 from hashsvc.feature_values import MOST_ASKED
-from hashsvc.media import FOR_CHECKS, FOR_LISTS
+from hashsvc.media import FOR_LISTS, for_checks
 from hashsvc.media.recipe import LOCAL_FOR_LISTS
 from hashsvc.model import Algorithm, EntryDraft, Match, MediaFingerprints, MediaType, Outcome
 from hashsvc_client import Client, RequestRefused, Security
@@ -35,7 +35,7 @@ def upload() -> bytes:
 @pytest.fixture(scope="module")
 def hashed(upload: bytes) -> MediaFingerprints:
     """What it is checked by."""
-    return look(upload, FOR_CHECKS)
+    return look(upload, for_checks([Algorithm.ORB]))
 
 
 @pytest.fixture(scope="module")
@@ -104,9 +104,12 @@ def test_a_list_that_one_may_not_check_stays_silent(town: Town, hashed: MediaFin
                 eve.get_list(LIST)
             assert caught.value.reason == "LIST_NOT_FOUND"
             with by(town, "eve") as eve:
-                assert eve.check_fingerprints(hashed).outcome is Outcome.NO_MATCH
+                verdict = eve.check_fingerprints(hashed)
+                assert verdict.outcome is Outcome.NO_MATCH
+                assert Algorithm.ORB not in verdict.held
             with by(town, "bolt") as bolt:
                 assert the_match(bolt, hashed).list_name == LIST
+                assert Algorithm.ORB in bolt.held
         finally:
             acme.update_list(LIST, readers=["*"])
 

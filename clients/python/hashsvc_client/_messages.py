@@ -4,7 +4,7 @@ import json
 import random
 import uuid
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -125,20 +125,20 @@ def is_video(file: BinaryIO) -> bool:
 
 
 def hash_file(
-    path: str | Path, recipe: "Recipe | None", judge: "Judge | None" = None
+    path: str | Path, recipe: "Callable[[], Recipe]", judge: "Judge | None" = None
 ) -> MediaFingerprints:
     """Fingerprint a file to check in this process; one that cannot be decoded keeps its digests.
 
-    No recipe means that for checks. The judge is told of a video's frames.
+    The judge is told of a video's frames.
 
     Raises:
         OSError: it cannot be read.
         MediaError: it cannot be decoded, and has no digests: it is empty or too large.
     """
-    from hashsvc.media import FOR_CHECKS, fingerprint_file  # loads the decoders
+    from hashsvc.media import fingerprint_file  # loads the decoders
 
     try:
-        return fingerprint_file(path, recipe=recipe or FOR_CHECKS, judge=judge)
+        return fingerprint_file(path, recipe=recipe(), judge=judge)
     except MediaError as error:
         return known_by_digests(error)
 

@@ -34,6 +34,7 @@ from hashsvc_client.errors import (
     from_rpc_error,
     raised_as_client_errors,
 )
+from hashsvc_client.hashing import Held
 from hashsvc_client.logs import AsyncLogs
 
 
@@ -58,6 +59,7 @@ class AsyncClient(AsyncChecks, AsyncLogs):
         self._match = MatchServiceStub(self._channel)
         self._lists = ListServiceStub(self._channel)
         self._sync = SyncServiceStub(self._channel)
+        self._held = Held()
 
     async def close(self) -> None:
         """Close the channel; calls under way are cancelled."""

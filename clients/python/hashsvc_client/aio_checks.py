@@ -9,15 +9,24 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from hashsvc import translate_match
 from hashsvc.errors import MediaError
-from hashsvc.model import Fingerprint, MediaFingerprints, MediaType, UndeterminedReason, Verdict
+from hashsvc.model import (
+    Algorithm,
+    Fingerprint,
+    MediaFingerprints,
+    MediaType,
+    UndeterminedReason,
+    Verdict,
+)
 from hashsvc.v1 import match_service_pb2 as pb
 from hashsvc_client import _messages as messages
 from hashsvc_client import videos
 from hashsvc_client.errors import ClientError, broken_off, raised_as_client_errors
+from hashsvc_client.hashing import Hashing, Held
 from hashsvc_client.videos import AsyncChunkSource, OnProgress, VideoProgress
 
 if TYPE_CHECKING:
     from hashsvc.media import DecoderPool, Recipe
+    from hashsvc.media.recipe import RecipeFor
     from hashsvc.media.scan import Seen, Span
     from hashsvc.v1.match_service_pb2_grpc import MatchServiceAsyncStub
 
@@ -27,6 +36,15 @@ class AsyncChecks:
 
     _match: "MatchServiceAsyncStub"
     _timeout_s: float
+    _held: Held
+
+    @property
+    def held(self) -> frozenset[Algorithm]:
+        """The algorithms of which the node's lists hold anything, as its last answer said.
+
+        For who hashes by itself, with `hashsvc.media.for_checks`; `check_file` does so.
+        """
+        return self._held.algorithms
 
     async def check(
         self,
@@ -40,7 +58,7 @@ class AsyncChecks:
         request = messages.check_request(media_type, fingerprints, limitation, min_revision)
         with raised_as_client_errors():
             response = await self._match.Check(request, timeout=self._timeout_s)
-        return translate_match.verdict_from_proto(response.verdict)
+        return self._held.note(translate_match.verdict_from_proto(response.verdict))
 
     async def check_fingerprints(
         self, upload: MediaFingerprints, *, min_revision: str = ""
@@ -58,7 +76,7 @@ class AsyncChecks:
         path: str | Path,
         *,
         send_media: bool = False,
-        recipe: "Recipe | None" = None,
+        recipe: "Recipe | RecipeFor | None" = None,
         decoders: "DecoderPool | None" = None,
         stop_when_certain: bool = False,
         on_progress: OnProgress | None = None,
@@ -79,12 +97,21 @@ class AsyncChecks:
                     sending = self._send_video(file, min_revision, stop_when_certain, on_progress)
                     return await sending
                 return await self.check_media(file, min_revision=min_revision)
-        about = _Conversation(self._match, min_revision, stop_when_certain, on_progress)
-        async with about:
-            found = await _hash_file(path, recipe, decoders, about)
-            if about.is_begun:
-                return await about.end(found)
-        return await self.check_fingerprints(found, min_revision=min_revision)
+        hashing = Hashing(self._held, recipe, min_revision)
+        while True:
+            async with _Conversation(
+                self._match, self._held, hashing, stop_when_certain, on_progress
+            ) as about:
+                found = await _hash_file(path, hashing, decoders, about)
+                if about.is_cut:
+                    continue
+                if about.is_begun:
+                    verdict = await about.end(found)
+                else:
+                    asking = self.check_fingerprints(found, min_revision=hashing.min_revision)
+                    verdict = await asking
+            if not hashing.begins_anew(verdict):
+                return verdict
 
     async def check_media(self, file: BinaryIO, *, min_revision: str = "") -> Verdict:
         """Send a file to the node to be hashed and checked there; best not a long video."""
@@ -92,7 +119,7 @@ class AsyncChecks:
             response = await self._match.CheckMedia(
                 messages.media_requests(file, min_revision), timeout=self._timeout_s
             )
-        return translate_match.verdict_from_proto(response.verdict)
+        return self._held.note(translate_match.verdict_from_proto(response.verdict))
 
     async def check_video(
         self, source: AsyncChunkSource, *, min_revision: str = "", timeout_s: float | None = None
@@ -107,7 +134,9 @@ class AsyncChecks:
         try:
             with raised_as_client_errors():
                 async for response in call:
-                    yield videos.read_progress(response)
+                    progress = videos.read_progress(response)
+                    self._held.note(progress.verdict)
+                    yield progress
         except asyncio.CancelledError:
             if sent.failure is None:
                 raise
@@ -125,7 +154,13 @@ class AsyncChecks:
             async for response in self._match.CheckBatch(requests):
                 results = sent.results(response)
                 if results is not None:
+                    self._note(results)
                     yield results
+
+    def _note(self, results: Iterable[Verdict | ClientError]) -> None:
+        for result in results:
+            if isinstance(result, Verdict):
+                self._held.note(result)
 
     async def _send_video(
         self,
@@ -144,23 +179,29 @@ class AsyncChecks:
 
 
 class _Conversation:
-    """A CheckVideo call about a video that is hashed here; it begins with the first frames."""
+    """A CheckVideo call about a video that is hashed here; it begins with the first frames.
+
+    `is_cut` once an answer says that the file is to be hashed anew.
+    """
 
     def __init__(
         self,
         match: "MatchServiceAsyncStub",
-        min_revision: str,
+        held: Held,
+        hashing: Hashing,
         stop_when_certain: bool,
         on_progress: OnProgress | None,
     ) -> None:
         self._match = match
-        self._min_revision = min_revision
+        self._held = held
+        self._hashing = hashing
         self._stop_when_certain = stop_when_certain
         self._on_progress = on_progress
         self._requests: asyncio.Queue[pb.CheckVideoRequest | None] = asyncio.Queue()
         self._call: Any = None
         self._answers: Any = None
         self.is_closed = False
+        self.is_cut = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -186,7 +227,9 @@ class _Conversation:
         if self.is_closed:
             return None
         progress = await self._ask(videos.frames_request(seen))
-        return None if self._stop_when_certain and progress.is_certain else progress.closer
+        self.is_cut = self._hashing.begins_anew(progress.verdict)
+        is_enough = self.is_cut or (self._stop_when_certain and progress.is_certain)
+        return None if is_enough else progress.closer
 
     async def end(self, found: MediaFingerprints) -> Verdict:
         """Say how the video ended, and return the verdict on the whole of it."""
@@ -194,7 +237,7 @@ class _Conversation:
 
     async def _ask(self, request: pb.CheckVideoRequest) -> VideoProgress:
         if self._call is None:
-            self._requests.put_nowait(videos.options_request(self._min_revision))
+            self._requests.put_nowait(videos.options_request(self._hashing.min_revision))
             self._call = self._match.CheckVideo(self._sent())
             self._answers = aiter(self._call)
         self._requests.put_nowait(request)
@@ -203,6 +246,7 @@ class _Conversation:
         if response is None:
             raise broken_off()
         progress = videos.read_progress(response)
+        self._held.note(progress.verdict)
         if self._on_progress is not None:
             self._on_progress(progress)
         return progress
@@ -213,14 +257,12 @@ class _Conversation:
 
 
 async def _hash_file(
-    path: str | Path, recipe: "Recipe | None", decoders: "DecoderPool | None", about: _Conversation
+    path: str | Path, hashing: Hashing, decoders: "DecoderPool | None", about: _Conversation
 ) -> MediaFingerprints:
     """As `messages.hash_file`, by a decoder or in a thread."""
     if decoders is not None:
-        from hashsvc.media import FOR_CHECKS  # importing the client loads nothing of that room
-
         try:
-            return await decoders.fingerprint_path(path, recipe or FOR_CHECKS, about.judge)
+            return await decoders.fingerprint_path(path, hashing.recipe, about.judge)
         except MediaError as error:
             return messages.known_by_digests(error)
     loop = asyncio.get_running_loop()
@@ -228,7 +270,7 @@ async def _hash_file(
     def judge(seen: "Seen") -> "Sequence[Span] | None":
         return asyncio.run_coroutine_threadsafe(about.judge(seen), loop).result()
 
-    return await asyncio.to_thread(messages.hash_file, path, recipe, judge)
+    return await asyncio.to_thread(messages.hash_file, path, hashing.recipe, judge)
 
 
 async def _pieces(source: AsyncChunkSource) -> AsyncIterator[bytes]:

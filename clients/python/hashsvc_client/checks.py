@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 import grpc
 
 from hashsvc import translate_match
-from hashsvc.model import Fingerprint, MediaFingerprints, MediaType, UndeterminedReason, Verdict
+from hashsvc.model import (
+    Algorithm,
+    Fingerprint,
+    MediaFingerprints,
+    MediaType,
+    UndeterminedReason,
+    Verdict,
+)
 from hashsvc.v1 import match_service_pb2 as pb
 from hashsvc.v1.match_service_pb2_grpc import MatchServiceStub
 from hashsvc_client import _messages as messages
@@ -20,10 +27,12 @@ from hashsvc_client.errors import (
     from_rpc_error,
     raised_as_client_errors,
 )
+from hashsvc_client.hashing import Hashing, Held
 from hashsvc_client.videos import ChunkSource, OnProgress, VideoProgress
 
 if TYPE_CHECKING:
     from hashsvc.media import Recipe
+    from hashsvc.media.recipe import RecipeFor
     from hashsvc.media.scan import Seen, Span
 
 
@@ -32,6 +41,15 @@ class Checks:
 
     _match: MatchServiceStub
     _timeout_s: float
+    _held: Held
+
+    @property
+    def held(self) -> frozenset[Algorithm]:
+        """The algorithms of which the node's lists hold anything, as its last answer said.
+
+        For who hashes by itself, with `hashsvc.media.for_checks`; `check_file` does so.
+        """
+        return self._held.algorithms
 
     def check(
         self,
@@ -45,7 +63,7 @@ class Checks:
         request = messages.check_request(media_type, fingerprints, limitation, min_revision)
         with raised_as_client_errors():
             response = self._match.Check(request, timeout=self._timeout_s)
-        return translate_match.verdict_from_proto(response.verdict)
+        return self._held.note(translate_match.verdict_from_proto(response.verdict))
 
     def check_fingerprints(self, upload: MediaFingerprints, *, min_revision: str = "") -> Verdict:
         """Check what hashing a file gave, its limitation included."""
@@ -61,7 +79,7 @@ class Checks:
         path: str | Path,
         *,
         send_media: bool = False,
-        recipe: "Recipe | None" = None,
+        recipe: "Recipe | RecipeFor | None" = None,
         stop_when_certain: bool = False,
         on_progress: OnProgress | None = None,
         min_revision: str = "",
@@ -72,8 +90,13 @@ class Checks:
         in one call without a deadline; with `stop_when_certain` only until something matches.
 
         A file that cannot be decoded here is checked by its digests, and is UNDETERMINED where
-        they are unknown; the node refuses such a file with `RequestRefused`. The `recipe` says how
-        it is hashed here (`hashsvc.media.FOR_CHECKS` if not given); a node always uses its own.
+        they are unknown; the node refuses such a file with `RequestRefused`.
+
+        It is hashed here with what the node's lists hold, as far as the last answer said. Where the
+        answer about the file names more and is no match, it is hashed again, and a video's progress
+        begins anew. A `recipe` says how to hash it, whatever is held, or it is a function that says
+        so for the algorithms held, in the place of `hashsvc.media.for_checks`. A node always uses
+        its own.
 
         Raises:
             OSError: the file cannot be read.
@@ -84,11 +107,20 @@ class Checks:
                 if messages.is_video(file):
                     return self._send_video(file, min_revision, stop_when_certain, on_progress)
                 return self.check_media(file, min_revision=min_revision)
-        with _Conversation(self._match, min_revision, stop_when_certain, on_progress) as about:
-            found = messages.hash_file(path, recipe, about.judge)
-            if about.is_begun:
-                return about.end(found)
-        return self.check_fingerprints(found, min_revision=min_revision)
+        hashing = Hashing(self._held, recipe, min_revision)
+        while True:
+            with _Conversation(
+                self._match, self._held, hashing, stop_when_certain, on_progress
+            ) as about:
+                found = messages.hash_file(path, hashing.recipe, about.judge)
+                if about.is_cut:
+                    continue
+                if about.is_begun:
+                    verdict = about.end(found)
+                else:
+                    verdict = self.check_fingerprints(found, min_revision=hashing.min_revision)
+            if not hashing.begins_anew(verdict):
+                return verdict
 
     def check_media(self, file: BinaryIO, *, min_revision: str = "") -> Verdict:
         """Send a file to the node to be hashed and checked there; best not a long video."""
@@ -96,7 +128,7 @@ class Checks:
             response = self._match.CheckMedia(
                 messages.media_requests(file, min_revision), timeout=self._timeout_s
             )
-        return translate_match.verdict_from_proto(response.verdict)
+        return self._held.note(translate_match.verdict_from_proto(response.verdict))
 
     def check_video(
         self, source: ChunkSource, *, min_revision: str = "", timeout_s: float | None = None
@@ -116,7 +148,9 @@ class Checks:
         sent.call.set_result(call)
         try:
             for response in call:
-                yield videos.read_progress(response)
+                progress = videos.read_progress(response)
+                self._held.note(progress.verdict)
+                yield progress
         except grpc.RpcError as error:
             raise sent.failure or from_rpc_error(error) from error
         finally:
@@ -128,7 +162,8 @@ class Checks:
         """Check many uploads over one stream; yields one list per batch, in order.
 
         Batches are read ahead of the answers. An upload that is malformed gives its error in
-        place of a verdict.
+        place of a verdict. What was hashed without something that is `held` by its verdict may be
+        known by that.
         """
         with raised_as_client_errors():
             sent = messages.Batches()
@@ -136,7 +171,13 @@ class Checks:
             for response in self._match.CheckBatch(requests):
                 results = sent.results(response)
                 if results is not None:
+                    self._note(results)
                     yield results
+
+    def _note(self, results: Iterable[Verdict | ClientError]) -> None:
+        for result in results:
+            if isinstance(result, Verdict):
+                self._held.note(result)
 
     def _send_video(
         self,
@@ -154,21 +195,27 @@ class Checks:
 
 
 class _Conversation:
-    """A CheckVideo call about a video that is hashed here; it begins with the first frames."""
+    """A CheckVideo call about a video that is hashed here; it begins with the first frames.
+
+    `is_cut` once an answer says that the file is to be hashed anew.
+    """
 
     def __init__(
         self,
         match: MatchServiceStub,
-        min_revision: str,
+        held: Held,
+        hashing: Hashing,
         stop_when_certain: bool,
         on_progress: OnProgress | None,
     ) -> None:
         self._match = match
-        self._min_revision = min_revision
+        self._held = held
+        self._hashing = hashing
         self._stop_when_certain = stop_when_certain
         self._on_progress = on_progress
         self._requests: SimpleQueue[pb.CheckVideoRequest | None] = SimpleQueue()
         self._call: Any = None
+        self.is_cut = False
 
     def __enter__(self) -> Self:
         return self
@@ -191,7 +238,9 @@ class _Conversation:
     def judge(self, seen: "Seen") -> "Sequence[Span] | None":
         """The judge of the decoder: sends frames, and gives what the node wants to see."""
         progress = self._ask(videos.frames_request(seen))
-        return None if self._stop_when_certain and progress.is_certain else progress.closer
+        self.is_cut = self._hashing.begins_anew(progress.verdict)
+        is_enough = self.is_cut or (self._stop_when_certain and progress.is_certain)
+        return None if is_enough else progress.closer
 
     def end(self, found: MediaFingerprints) -> Verdict:
         """Say how the video ended, and return the verdict on the whole of it."""
@@ -199,7 +248,7 @@ class _Conversation:
 
     def _ask(self, request: pb.CheckVideoRequest) -> VideoProgress:
         if self._call is None:
-            self._requests.put(videos.options_request(self._min_revision))
+            self._requests.put(videos.options_request(self._hashing.min_revision))
             self._call = self._match.CheckVideo(iter(self._requests.get, None))
         self._requests.put(request)
         with raised_as_client_errors():
@@ -207,6 +256,7 @@ class _Conversation:
         if response is None:
             raise broken_off()
         progress = videos.read_progress(response)
+        self._held.note(progress.verdict)
         if self._on_progress is not None:
             self._on_progress(progress)
         return progress

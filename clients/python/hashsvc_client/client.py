@@ -32,6 +32,7 @@ from hashsvc_client.errors import (
     from_rpc_error,
     raised_as_client_errors,
 )
+from hashsvc_client.hashing import Held
 from hashsvc_client.logs import Logs
 
 
@@ -51,6 +52,7 @@ class Client(Checks, Logs, Connected):
         self._match = MatchServiceStub(self._channel)
         self._lists = ListServiceStub(self._channel)
         self._sync = SyncServiceStub(self._channel)
+        self._held = Held()
 
     # Lists
 
