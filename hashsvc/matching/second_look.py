@@ -6,7 +6,8 @@ hash of the whole that is near says that nearly all of the known picture is in t
 both have local features, those of the known one must be found there; where hardly any are, the hash
 is contradicted.
 
-Of 1,422 edited pictures within 31 bits of PDQ, 4 are contradicted; of 324 collisions all are.
+Of 2,842 edited copies within 31 bits of PDQ 4 are contradicted: one blurred, one of three fifths of
+its height, two small in a page. Of 474 collisions 464 are; the others are with two dark pictures.
 """
 
 from collections.abc import Iterable, Sequence
@@ -34,7 +35,7 @@ MOST_PAIRS = 12
 
 # ORB's codes stay as they are when a picture is turned, and not when it is mirrored.
 _TURNED = frozenset(FORMS[:4])
-_HARDLY = 0.5  # of what would be evidence by itself
+_HARDLY = 0.4  # of what would be evidence by itself
 
 
 class SecondLook:
