@@ -59,12 +59,16 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """One way to run our service: how lists and uploads are hashed, and settings of the node."""
+    """One way to run our service: how lists and uploads are hashed, and settings of the node.
+
+    `contradicted` says whether matches count that local features contradict.
+    """
 
     name: str
     lists: Recipe = FOR_LISTS
     checks: Recipe = FOR_CHECKS
     settings: Mapping[str, Any] = field(default_factory=dict)
+    contradicted: bool = True
 
 
 def _alone(recipe: Recipe, algorithm: Algorithm) -> Recipe:
@@ -88,6 +92,12 @@ def _one(name: str, algorithm: Algorithm) -> Setup:
 OURS = (
     Setup("hashsvc"),
     Setup("hashsvc with local features", _WITH_LOCAL, for_checks([Algorithm.ORB])),
+    Setup(
+        "hashsvc what is not contradicted",
+        _WITH_LOCAL,
+        for_checks([Algorithm.ORB]),
+        contradicted=False,
+    ),
     Setup(
         "hashsvc local features alone",
         replace(_WITH_LOCAL, algorithms=()),
@@ -139,7 +149,7 @@ def learned(
                 service = stack.enter_context(Service(place, setup.settings))
                 service.learn(known, setup.lists)
                 services.append((setup, service))
-            engines.append(Ours(name, service, setup.checks))
+            engines.append(Ours(name, service, setup.checks, setup.contradicted))
         yield engines
 
 
@@ -211,14 +221,21 @@ class Service(AbstractContextManager["Service"]):
         added = [e for answer in self._client.add_batches(LIST, batches) for e in answer.entries]
         self._names |= {entry.name: name for entry, name in zip(added, known, strict=True)}
 
-    def check(self, data: bytes, recipe: Recipe) -> frozenset[str]:
-        """Hash a file, ask the node about it, and name what matches; none if it cannot be read."""
+    def check(self, data: bytes, recipe: Recipe, *, contradicted: bool = True) -> frozenset[str]:
+        """Hash a file, ask the node about it, and name what matches; none if it cannot be read.
+
+        Matches that local features contradict can be left out.
+        """
         try:
             found = fingerprint(io.BytesIO(data), recipe=recipe)
         except MediaError:
             return frozenset()
         verdict = self._client.check_fingerprints(found)
-        return frozenset(self._names[match.entry] for match in verdict.matches)
+        return frozenset(
+            self._names[match.entry]
+            for match in verdict.matches
+            if contradicted or not match.contradicted
+        )
 
     def _serve(self) -> None:
         async def main() -> None:
@@ -248,10 +265,11 @@ class Ours:
     name: str
     service: Service
     recipe: Recipe
+    contradicted: bool
 
     def check(self, data: bytes) -> frozenset[str]:
         """Hash it here, and ask the node."""
-        return self.service.check(data, self.recipe)
+        return self.service.check(data, self.recipe, contradicted=self.contradicted)
 
 
 class ThreatExchange:

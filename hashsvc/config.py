@@ -160,7 +160,9 @@ class Matching(_Section):
     local_features: LocalFeatures = LocalFeatures.AFTER
     """When an upload's local features are looked up in lists that have such: `after` all else found
     nothing, which saves their time where hashes do; `always`, which may find more entries; or
-    `never`. Of a video that comes in by and by, `after` means until hashes find something."""
+    `never`. Of a video that comes in by and by, `after` means until hashes find something. But for
+    `never`, pictures that a hash of the whole is near get a second look by them, which makes the
+    match surer, or contradicts it."""
     local_radius: int = Field(default=31, ge=0, le=47)
     """Bits of 256 up to which local features of two pictures vote for one another. It proves
     nothing yet: what is in the same place does."""
@@ -244,7 +246,8 @@ class Policy(_Section):
     undetermined: Action = Action.LOG
     """For an upload that could not be judged."""
     exempted: Action = Action.LOG
-    """For a match, where the upload is also in an exemption list."""
+    """For a match, where the upload is also in an exemption list. An exemption that local features
+    contradict counts for matches alone that they contradict too."""
 
 
 class Peer(_Section):

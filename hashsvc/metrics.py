@@ -10,6 +10,7 @@
 | `hashsvc_index_fingerprints`, `hashsvc_index_bytes` | by `algorithm` |
 | `hashsvc_probing_total` | times a partner came near one entry with too many files, by `partner` |
 | `hashsvc_canaries_met_total` | checks that met a canary, by `list` and `canary_of` |
+| `hashsvc_contradicted_total` | matches by a hash that local features contradict, by `list` |
 | `hashsvc_follow_records` | records of a list of another node that are applied, by `list` |
 | `hashsvc_follow_behind_records` | records that the source has beyond those |
 | `hashsvc_follow_live` | 1 while a list is followed live |
@@ -79,6 +80,12 @@ class Metrics:
             ("list", "canary_of"),
             registry=self._registry,
         )
+        self._contradicted = Counter(
+            "hashsvc_contradicted",
+            "Matches by a hash of the whole that local features contradict",
+            ("list",),
+            registry=self._registry,
+        )
         self._refused = Counter(
             "hashsvc_follow_refused",
             "Lists whose log did not verify",
@@ -98,6 +105,10 @@ class Metrics:
     def canary_met(self, list_name: str, partner: str) -> None:
         """Count a check that met a canary of a partner."""
         self._canaries.labels(list_name, partner).inc()
+
+    def match_contradicted(self, list_name: str) -> None:
+        """Count a match with an entry of a list that local features contradict."""
+        self._contradicted.labels(list_name).inc()
 
     def list_refused(self, alarm: Alarm) -> None:
         """Count a list whose log did not verify."""

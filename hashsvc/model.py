@@ -625,7 +625,8 @@ class Match:
     they are in the upload, and the contributor only where `names_contributor`: the list's owner
     agrees. `segments` are those of two videos, in the order of the upload. `canary_of` is as in an
     entry. `opinions` counts those that the caller may know of. `confidence_basis` says in words
-    what the confidence is based on, and no more than its class does.
+    what the confidence is based on, and no more than its class does. `contradicted` says that
+    hashes of the whole are near, but the known picture's local features are not in the upload.
     """
 
     entry: str
@@ -642,6 +643,7 @@ class Match:
     canary_of: str = ""
     opinions: OpinionCounts = OpinionCounts()
     confidence_basis: str = ""
+    contradicted: bool = False
 
     @property
     def list_name(self) -> str:

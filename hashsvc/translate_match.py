@@ -118,6 +118,7 @@ def _match_to_proto(match: Match) -> pb.Match:
         variant=match.variant,
         confidence=_CONFIDENCE.to_proto[match.confidence],
         confidence_basis=match.confidence_basis,
+        contradicted=match.contradicted,
         labels=description.labels,
         entities=description.entities,
         basis=BASIS.to_proto[description.basis] if description.basis else None,
@@ -159,6 +160,7 @@ def _match_from_proto(message: pb.Match) -> Match:
         variant=message.variant or ORIGINAL,
         confidence=_CONFIDENCE.to_domain.get(message.confidence, Confidence.WEAK),
         confidence_basis=message.confidence_basis,
+        contradicted=message.contradicted,
         evidence=tuple(
             _evidence_from_proto(evidence)
             for evidence in message.evidence

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from benchmarks import adversarial
 from hashsvc.demo import samples
 from hashsvc.media.local import local_features
 from hashsvc.media.recipe import LOCAL_FOR_CHECKS, LOCAL_FOR_LISTS
@@ -30,6 +31,11 @@ def picture(stem: str) -> Image.Image:
     with Image.open(_FOLDERS[stem] / f"{stem}.jpg") as opened:
         opened.thumbnail((_SIDE, _SIDE))
         return opened.convert("RGB")
+
+
+def collided(shown: Image.Image, target: Image.Image) -> Image.Image:
+    """A picture that was given the PDQ of another one, to 16 bits before it is encoded."""
+    return adversarial.collided(shown, target, (adversarial.PDQ,), (16 / Algorithm.PDQ.bits,))
 
 
 def known(shown: Image.Image) -> Fingerprint:

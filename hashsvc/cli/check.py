@@ -207,6 +207,7 @@ def _match(match: Match) -> dict[str, Any]:
         "algorithm": match.algorithm,
         "confidence": match.confidence,
         "confidence_basis": match.confidence_basis,
+        "contradicted": match.contradicted,
         "distance": match.distance,
         "variant": match.variant,
         "labels": list(match.description.labels),

@@ -11,7 +11,7 @@ from hashsvc.matching.alignment import Rules, Segment
 from hashsvc.matching.located import LEAST_SCORE, Agreement
 from hashsvc.matching.query import Hit
 from hashsvc.matching.sightings import LEAST_MOMENTS
-from hashsvc.model import ORIGINAL, Confidence
+from hashsvc.model import Confidence
 
 _ORDER = tuple(Confidence)
 _NEAR_CERTAIN, _LIKELY = 3.0, 1.5
@@ -46,9 +46,20 @@ def of_hit(hit: Hit) -> Sureness:
     algorithm, variant = hit.fingerprint.algorithm, hit.fingerprint.variant
     if algorithm.is_digest:
         return Sureness(Confidence.EXACT, f"{algorithm}: the very same file")
-    look = "original" if variant == ORIGINAL else variant
-    expected = calibration.false_matches(algorithm, hit.distance, variant)
-    return by_chance(f"{algorithm} of the look {look}", expected)
+    return by_chance(_named(hit), calibration.false_matches(algorithm, hit.distance, variant))
+
+
+def contradicted(hit: Hit) -> Sureness:
+    """Of a hash of the whole that local features contradict (`second_look`).
+
+    What chance does says nothing of a picture that was made to have the hash.
+    """
+    said = "contradicted: the local features of the known picture are not found in the upload"
+    return Sureness(Confidence.WEAK, f"{_named(hit)}, {said}")
+
+
+def _named(hit: Hit) -> str:
+    return f"{hit.fingerprint.algorithm} of the look {hit.fingerprint.variant}"
 
 
 def by_chance(evidence: str, expected: float) -> Sureness:

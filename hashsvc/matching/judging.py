@@ -8,13 +8,14 @@ from hashsvc import features
 from hashsvc.config import Limits, Matching, Policy
 from hashsvc.features import Features
 from hashsvc.lists.distrusted import Distrusted
-from hashsvc.matching import alignment, confidence, evidence, sightings
+from hashsvc.matching import alignment, confidence, evidence, second_look, sightings
 from hashsvc.matching import policy as policies
 from hashsvc.matching.alignment import Known, Rules
 from hashsvc.matching.confidence import Sureness
 from hashsvc.matching.located import locate
 from hashsvc.matching.openings import shared_openings
 from hashsvc.matching.query import Hit, HitsByEntry, Query, has_pdq
+from hashsvc.matching.second_look import SecondLook
 from hashsvc.matching.sightings import Found
 from hashsvc.matching.thresholds import Thresholds
 from hashsvc.matching.watch import MOST_HITS, Candidate, Watch
@@ -23,6 +24,7 @@ from hashsvc.model import (
     Fingerprint,
     KnownEntry,
     ListKind,
+    LocalFeatures,
     Match,
     MediaType,
     OpinionCounts,
@@ -156,22 +158,42 @@ class Judge:
         asked_pdq = has_pdq(usable)
         ranked = sorted(hits, key=lambda entry_id: min(hit.rank for hit in hits[entry_id]))
         read: dict[bytes, Features] = {}
+        second = SecondLook(self._asked_again(query))
         for entry_id, known in self._entries(ranked):
             whole = [hit for hit in hits[entry_id] if not hit.fingerprint.algorithm.is_local]
             local = [hit for hit in hits[entry_id] if hit.fingerprint.algorithm.is_local]
             counting = self._speaking(known, whole, asked_pdq=asked_pdq) if whole else []
-            found = self._found(entry_id, local, read) if local else []
-            is_match = bool(counting or found)
-            yield known, self._match(query, known, counting, found=found[:1]) if is_match else None
+            again = second.pairs(known.entry, counting)
+            theirs = self._store.known_features(entry_id) if again or local else []
+            radius = second_look.RADIUS if again else self._matching.local_radius
+            seen = self._located(theirs, again or local, read, radius)
+            found = [one for one in seen if one.agreement.is_evidence]
+            if counting or found:
+                contradicted = bool(again) and second_look.contradicts(theirs, seen)
+                yield (
+                    known,
+                    self._match(query, known, counting, found=found[:1], contradicted=contradicted),
+                )
+            else:
+                yield known, None
 
-    def _found(
-        self, entry_id: int, hits: Sequence[Hit], read: dict[bytes, Features]
+    def _asked_again(self, query: Query) -> list[Fingerprint]:
+        """The local features that hashes of the whole get a second look by."""
+        if self._matching.local_features is LocalFeatures.NEVER:
+            return []
+        return [fingerprint for fingerprint in query.fingerprints if fingerprint.algorithm.is_local]
+
+    def _located(
+        self,
+        known: Sequence[Fingerprint],
+        hits: Sequence[Hit],
+        read: dict[bytes, Features],
+        radius: int,
     ) -> list[Found]:
-        """Those of the known pictures that local features speak for which are evidence, best first.
+        """Where an entry's local features agree on a place, be it evidence or not, surest first.
 
-        `read` are the upload's features by their fingerprint's value.
+        `read` are the upload's features by their fingerprint's value, `radius` is as in `locate`.
         """
-        known = self._store.known_features(entry_id)
         found: list[Found] = []
         # Of an entry that was erased since it was looked up there are none.
         for hit in hits if known else ():
@@ -179,8 +201,8 @@ class Judge:
             if value not in read:
                 read[value] = features.unpack(value)
             one = known[hit.ordinal]
-            agreed = locate(features.unpack(one.value), read[value], self._matching.local_radius)
-            if agreed is not None and agreed.is_evidence:
+            agreed = locate(features.unpack(one.value), read[value], radius)
+            if agreed is not None:
                 upload, known_one = replace(hit.fingerprint, value=b""), replace(one, value=b"")
                 found.append(Found(agreed, upload, known_one, hit.ordinal))
         return sorted(found, key=lambda one: -one.agreement.score)
@@ -224,7 +246,9 @@ class Judge:
                 candidate.known = self._known(entry_id, known.entry.list_name)
             local = watch.to_locate(candidate)
             if local:
-                watch.see(entry_id, self._found(entry_id, local, uploaded))
+                theirs = self._store.known_features(entry_id)
+                seen = self._located(theirs, local, uploaded, self._matching.local_radius)
+                watch.see(entry_id, [one for one in seen if one.agreement.is_evidence])
             watch.align(candidate, is_last=is_last)
             yield known, self._video_match(query, watch, known, candidate), candidate
 
@@ -274,6 +298,8 @@ class Judge:
         hits: Sequence[Hit],
         segments: Sequence[alignment.Segment] = (),
         found: Sequence[Found] = (),
+        *,
+        contradicted: bool = False,
     ) -> Match:
         """A match; of a known video `found` is in the order of the upload."""
         entry = known.entry
@@ -282,7 +308,11 @@ class Judge:
         pieces += evidence.pairs(segments)
         surest = sorted(found, key=lambda one: -one.agreement.score)
         pieces += [evidence.of_found(one) for one in surest]
-        sureness = self._sureness(best, segments, found)
+        sureness = (
+            confidence.contradicted(best[0])
+            if contradicted
+            else self._sureness(best, segments, found)
+        )
         told = [evidence.told(segment) for segment in segments]
         if not told and entry.media_type is MediaType.VIDEO:
             told = evidence.located(found)
@@ -300,6 +330,7 @@ class Judge:
             names_contributor=known.names_contributors,
             canary_of=entry.canary_of,
             opinions=OpinionCounts.told(known.opinions, query.may_count),
+            contradicted=contradicted,
         )
 
     def _sureness(
@@ -329,11 +360,13 @@ def _undetermined(query: Query, usable: Sequence[Fingerprint]) -> UndeterminedRe
     return UndeterminedReason.LOW_INFORMATION if asked_for and not looked_up else None
 
 
-def _match_rank(match: Match) -> tuple[bool, float, bool, float]:
-    """Sort key, best first: the very file, then most seconds, hashes of the whole, then nearest."""
+def _match_rank(match: Match) -> tuple[bool, bool, float, bool, float]:
+    """Sort key, best first: the very file, what is contradicted last, then most seconds, hashes of
+    the whole, then nearest."""
     ms = sum(segment.length_ms * (1 - (segment.likeness or 0)) for segment in match.segments)
     best = match.evidence[0]
-    return not match.is_exact, -ms, best.algorithm.is_local, best.distance
+    is_part = best.algorithm.is_local
+    return not match.is_exact, match.contradicted, -ms, is_part, best.distance
 
 
 _SHARED_OPENING = "shares only an opening or an ending that several known videos have"

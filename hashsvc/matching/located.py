@@ -31,7 +31,8 @@ LEAST_FEATURES = 8
 
 LEAST_SCORE = 5.0
 """What `score` must be: more features that are less alike weigh as much as few that are alike.
-Copies have 5 to 200, down to a quarter of the width of an upload; SEE."""
+Copies have 5 to 200, down to a quarter of the width of an upload; of 8,500 pairs of different
+pictures none had 5, and none of enough features, well spread, more than 3.1."""
 
 LEAST_SPREAD = 0.01
 """What was found must lie across this share of what is visible of the known picture; a logo that

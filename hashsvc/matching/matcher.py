@@ -124,8 +124,31 @@ class Matcher:
             watch.add(usable, hits)
             verdict = self.judge_.video(query, usable, watch, searched.revision)
         else:
-            verdict = self.judge_.picture(query, usable, hits, searched.revision)
+            verdict = self._picture(query, usable, hits, searched.revision)
         return replace(verdict, held=searched.held[number])
+
+    def _picture(
+        self, query: Query, usable: Sequence[Fingerprint], hits: HitsByEntry, revision: str
+    ) -> Verdict:
+        verdict = self.judge_.picture(query, usable, hits, revision)
+        told = verdict.matches + verdict.exemptions
+        if told and all(match.contradicted for match in told):
+            return self._judge_again(query, usable, hits, revision) or verdict
+        return verdict
+
+    def _judge_again(
+        self, query: Query, usable: Sequence[Fingerprint], hits: HitsByEntry, revision: str
+    ) -> Verdict | None:
+        """The verdict by local features too, where they were not looked up for near hashes.
+
+        Else who gives known media the hash of other known media would hide it behind that.
+        """
+        local = [f for f in query.fingerprints if f.algorithm.is_local and f not in usable]
+        if not local:
+            return None
+        found = {0: {entry_id: list(near) for entry_id, near in hits.items()}}
+        self._add_local([query], [(0, one) for one in local], found)
+        return self.judge_.picture(query, [*usable, *local], found[0], revision)
 
     def _usable(self, query: Query) -> list[Fingerprint]:
         """Return what to search with: no hash of a look that is too plain, and all the rest."""
@@ -194,6 +217,15 @@ class Matcher:
                 wanted += [(i, one) for one in local]
             elif local:
                 fingerprints[:] = [f for f in fingerprints if not f.algorithm.is_local]
+        self._add_local(queries, wanted, found)
+
+    def _add_local(
+        self,
+        queries: Sequence[Query],
+        wanted: Sequence[tuple[int, Fingerprint]],
+        found: dict[int, dict[int, list[Hit]]],
+    ) -> None:
+        """Add to `found` what the local features that are `wanted`, by query, speak for."""
         if not wanted or not self._indexer.count(Algorithm.ORB):
             return
         asked = [(i, one, features.unpack(one.value)) for i, one in wanted]

@@ -31,7 +31,13 @@ def decide(
 
 
 def _covers(exemption: Match, match: Match) -> bool:
-    """Tell whether an exemption is for all of a match, or for all but a little of a video's."""
+    """Tell whether an exemption is for all of a match, or for all but a little of a video's.
+
+    One that local features contradict is for matches that they contradict too: else known media
+    that was given the hash of a news picture would pass for it.
+    """
+    if exemption.contradicted and not match.contradicted:
+        return False
     if not exemption.segments or not match.segments:
         return True
     matched_ms = sum(segment.length_ms for segment in match.segments)

@@ -31,6 +31,7 @@ class Answers:
         """
         if verdict.matches or verdict.exemptions:
             self._notice_canaries(verdict)
+            self._notice_contradicted(verdict)
             self._notice_probing(asked, verdict)
             verdict = disclosed(verdict, access.may_see_evidence)
         return translate_match.verdict_to_proto(verdict)
@@ -47,6 +48,12 @@ class Answers:
                 access.note(canary_of=match.canary_of, entry=match.entry)
                 self._metrics.canary_met(match.list_name, match.canary_of)
                 _log.warning("canary met", entry=match.entry, canary_of=match.canary_of, by=by)
+
+    def _notice_contradicted(self, verdict: Verdict) -> None:
+        """Count them: many at once are an attack on people whose pictures are flagged by it."""
+        for match in verdict.matches + verdict.exemptions:
+            if match.contradicted:
+                self._metrics.match_contradicted(match.list_name)
 
     def _notice_probing(self, asked: Iterable[Fingerprint], verdict: Verdict) -> None:
         self.notice_near(asked, [match.entry for match in verdict.matches if not match.is_exact])

@@ -28,21 +28,21 @@ from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from hashsvc.v1 import types_pb2 as hashsvc_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ehashsvc/v1/match_service.proto\x12\nhashsvc.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x16hashsvc/v1/types.proto\"\xea\x01\n\x08\x45vidence\x12(\n\talgorithm\x18\x01 \x01(\x0e\x32\x15.hashsvc.v1.Algorithm\x12\x10\n\x08\x64istance\x18\x02 \x01(\r\x12\x0f\n\x07variant\x18\x03 \x01(\t\x12\x35\n\x12upload_time_offset\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x34\n\x11known_time_offset\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12$\n\x07located\x18\x06 \x01(\x0b\x32\x13.hashsvc.v1.Located\"Y\n\x07Located\x12\x10\n\x08\x66\x65\x61tures\x18\x01 \x01(\r\x12#\n\x07\x63orners\x18\x02 \x03(\x0b\x32\x12.hashsvc.v1.Corner\x12\x17\n\x0fvisible_percent\x18\x03 \x01(\x01\"\x1e\n\x06\x43orner\x12\t\n\x01x\x18\x01 \x01(\x01\x12\t\n\x01y\x18\x02 \x01(\x01\"\xb3\x01\n\x08\x43overage\x12\x1e\n\x16upload_matched_seconds\x18\x01 \x01(\r\x12\x1c\n\x14upload_total_seconds\x18\x02 \x01(\r\x12\x1d\n\x15known_matched_seconds\x18\x03 \x01(\r\x12\x1b\n\x13known_total_seconds\x18\x04 \x01(\r\x12\x16\n\x0eupload_percent\x18\x05 \x01(\x01\x12\x15\n\rknown_percent\x18\x06 \x01(\x01\"\xc6\x02\n\x07Segment\x12/\n\x0cupload_start\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\nupload_end\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0bknown_start\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\tknown_end\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\x04pace\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x1a\n\rmean_distance\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12\x15\n\x08likeness\x18\x07 \x01(\x01H\x02\x88\x01\x01\x12\x0f\n\x07variant\x18\x08 \x01(\tB\x07\n\x05_paceB\x10\n\x0e_mean_distanceB\x0b\n\t_likeness\"\xab\x04\n\x05Match\x12\r\n\x05\x65ntry\x18\x01 \x01(\t\x12\x0c\n\x04list\x18\x02 \x01(\t\x12)\n\nmedia_type\x18\x03 \x01(\x0e\x32\x15.hashsvc.v1.MediaType\x12(\n\talgorithm\x18\x04 \x01(\x0e\x32\x15.hashsvc.v1.Algorithm\x12\x15\n\x08\x64istance\x18\x05 \x01(\rH\x00\x88\x01\x01\x12\x0f\n\x07variant\x18\x06 \x01(\t\x12\x0e\n\x06labels\x18\x07 \x03(\t\x12\x10\n\x08\x65ntities\x18\x08 \x03(\t\x12 \n\x05\x62\x61sis\x18\t \x01(\x0e\x32\x11.hashsvc.v1.Basis\x12&\n\x08severity\x18\n \x01(\x0e\x32\x14.hashsvc.v1.Severity\x12\x10\n\x08incident\x18\x0b \x01(\t\x12\x13\n\x0b\x63ontributor\x18\x0c \x01(\t\x12&\n\x08\x65vidence\x18\r \x03(\x0b\x32\x14.hashsvc.v1.Evidence\x12&\n\x08\x63overage\x18\x0e \x01(\x0b\x32\x14.hashsvc.v1.Coverage\x12*\n\nconfidence\x18\x0f \x01(\x0e\x32\x16.hashsvc.v1.Confidence\x12+\n\x08opinions\x18\x10 \x01(\x0b\x32\x19.hashsvc.v1.OpinionCounts\x12%\n\x08segments\x18\x11 \x03(\x0b\x32\x13.hashsvc.v1.Segment\x12\x18\n\x10\x63onfidence_basis\x18\x12 \x01(\tB\x0b\n\t_distance\"\x92\x03\n\x07Verdict\x12$\n\x07outcome\x18\x01 \x01(\x0e\x32\x13.hashsvc.v1.Outcome\x12;\n\x13undetermined_reason\x18\x02 \x01(\x0e\x32\x1e.hashsvc.v1.UndeterminedReason\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12\"\n\x06\x61\x63tion\x18\x04 \x01(\x0e\x32\x12.hashsvc.v1.Action\x12\"\n\x07matches\x18\x05 \x03(\x0b\x32\x11.hashsvc.v1.Match\x12\x15\n\rtotal_matches\x18\x06 \x01(\r\x12%\n\nexemptions\x18\x07 \x03(\x0b\x32\x11.hashsvc.v1.Match\x12\'\n\x08searched\x18\x08 \x03(\x0e\x32\x15.hashsvc.v1.Algorithm\x12\x10\n\x08revision\x18\t \x01(\t\x12.\n\ncheck_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\x04held\x18\x0b \x03(\x0e\x32\x15.hashsvc.v1.Algorithm\"\xb2\x01\n\x0c\x43heckRequest\x12)\n\nmedia_type\x18\x01 \x01(\x0e\x32\x15.hashsvc.v1.MediaType\x12-\n\x0c\x66ingerprints\x18\x02 \x03(\x0b\x32\x17.hashsvc.v1.Fingerprint\x12\x32\n\nlimitation\x18\x03 \x01(\x0e\x32\x1e.hashsvc.v1.UndeterminedReason\x12\x14\n\x0cmin_revision\x18\x04 \x01(\t\"5\n\rCheckResponse\x12$\n\x07verdict\x18\x01 \x01(\x0b\x32\x13.hashsvc.v1.Verdict\")\n\x11\x43heckMediaOptions\x12\x14\n\x0cmin_revision\x18\x01 \x01(\t\"^\n\x11\x43heckMediaRequest\x12\x30\n\x07options\x18\x01 \x01(\x0b\x32\x1d.hashsvc.v1.CheckMediaOptionsH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"e\n\x12\x43heckMediaResponse\x12$\n\x07verdict\x18\x01 \x01(\x0b\x32\x13.hashsvc.v1.Verdict\x12)\n\nmedia_type\x18\x02 \x01(\x0e\x32\x15.hashsvc.v1.MediaType\")\n\x11\x43heckVideoOptions\x12\x14\n\x0cmin_revision\x18\x01 \x01(\t\"m\n\x0bVideoFrames\x12-\n\x0c\x66ingerprints\x18\x01 \x03(\x0b\x32\x17.hashsvc.v1.Fingerprint\x12/\n\x0cseen_through\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xa9\x01\n\x08VideoEnd\x12(\n\x07\x64igests\x18\x01 \x03(\x0b\x32\x17.hashsvc.v1.Fingerprint\x12\x32\n\nlimitation\x18\x02 \x01(\x0e\x32\x1e.hashsvc.v1.UndeterminedReason\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12/\n\x0cseen_through\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xae\x01\n\x11\x43heckVideoRequest\x12\x30\n\x07options\x18\x01 \x01(\x0b\x32\x1d.hashsvc.v1.CheckVideoOptionsH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12)\n\x06\x66rames\x18\x03 \x01(\x0b\x32\x17.hashsvc.v1.VideoFramesH\x00\x12#\n\x03\x65nd\x18\x04 \x01(\x0b\x32\x14.hashsvc.v1.VideoEndH\x00\x42\x06\n\x04part\"\\\n\x08TimeSpan\x12(\n\x05start\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xe4\x01\n\x12\x43heckVideoResponse\x12$\n\x07verdict\x18\x01 \x01(\x0b\x32\x13.hashsvc.v1.Verdict\x12\x12\n\nis_certain\x18\x02 \x01(\x08\x12\x10\n\x08is_final\x18\x03 \x01(\x08\x12/\n\x0cseen_through\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06\x66rames\x18\x05 \x01(\r\x12)\n\x0blook_closer\x18\x06 \x03(\x0b\x32\x14.hashsvc.v1.TimeSpan\x12\x16\n\x0eis_progressive\x18\x07 \x01(\x08\"=\n\x11\x43heckBatchRequest\x12(\n\x06\x63hecks\x18\x01 \x03(\x0b\x32\x18.hashsvc.v1.CheckRequest\"d\n\x0b\x43heckResult\x12&\n\x07verdict\x18\x01 \x01(\x0b\x32\x13.hashsvc.v1.VerdictH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\">\n\x12\x43heckBatchResponse\x12(\n\x07results\x18\x01 \x03(\x0b\x32\x17.hashsvc.v1.CheckResult*e\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10OUTCOME_NO_MATCH\x10\x01\x12\x11\n\rOUTCOME_MATCH\x10\x02\x12\x18\n\x14OUTCOME_UNDETERMINED\x10\x03*\xd1\x01\n\x12UndeterminedReason\x12#\n\x1fUNDETERMINED_REASON_UNSPECIFIED\x10\x00\x12\'\n#UNDETERMINED_REASON_LOW_INFORMATION\x10\x01\x12\"\n\x1eUNDETERMINED_REASON_UNREADABLE\x10\x02\x12#\n\x1fUNDETERMINED_REASON_PARTLY_SEEN\x10\x03\x12$\n UNDETERMINED_REASON_INDEX_BEHIND\x10\x04*g\n\x06\x41\x63tion\x12\x16\n\x12\x41\x43TION_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x41\x43TION_ALLOW\x10\x01\x12\x0e\n\nACTION_LOG\x10\x02\x12\x11\n\rACTION_REVIEW\x10\x03\x12\x10\n\x0c\x41\x43TION_BLOCK\x10\x04*\x87\x01\n\nConfidence\x12\x1a\n\x16\x43ONFIDENCE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43ONFIDENCE_EXACT\x10\x01\x12\x1b\n\x17\x43ONFIDENCE_NEAR_CERTAIN\x10\x02\x12\x15\n\x11\x43ONFIDENCE_LIKELY\x10\x03\x12\x13\n\x0f\x43ONFIDENCE_WEAK\x10\x04\x32\xbd\x02\n\x0cMatchService\x12<\n\x05\x43heck\x12\x18.hashsvc.v1.CheckRequest\x1a\x19.hashsvc.v1.CheckResponse\x12M\n\nCheckMedia\x12\x1d.hashsvc.v1.CheckMediaRequest\x1a\x1e.hashsvc.v1.CheckMediaResponse(\x01\x12O\n\nCheckVideo\x12\x1d.hashsvc.v1.CheckVideoRequest\x1a\x1e.hashsvc.v1.CheckVideoResponse(\x01\x30\x01\x12O\n\nCheckBatch\x12\x1d.hashsvc.v1.CheckBatchRequest\x1a\x1e.hashsvc.v1.CheckBatchResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ehashsvc/v1/match_service.proto\x12\nhashsvc.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x16hashsvc/v1/types.proto\"\xea\x01\n\x08\x45vidence\x12(\n\talgorithm\x18\x01 \x01(\x0e\x32\x15.hashsvc.v1.Algorithm\x12\x10\n\x08\x64istance\x18\x02 \x01(\r\x12\x0f\n\x07variant\x18\x03 \x01(\t\x12\x35\n\x12upload_time_offset\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x34\n\x11known_time_offset\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12$\n\x07located\x18\x06 \x01(\x0b\x32\x13.hashsvc.v1.Located\"Y\n\x07Located\x12\x10\n\x08\x66\x65\x61tures\x18\x01 \x01(\r\x12#\n\x07\x63orners\x18\x02 \x03(\x0b\x32\x12.hashsvc.v1.Corner\x12\x17\n\x0fvisible_percent\x18\x03 \x01(\x01\"\x1e\n\x06\x43orner\x12\t\n\x01x\x18\x01 \x01(\x01\x12\t\n\x01y\x18\x02 \x01(\x01\"\xb3\x01\n\x08\x43overage\x12\x1e\n\x16upload_matched_seconds\x18\x01 \x01(\r\x12\x1c\n\x14upload_total_seconds\x18\x02 \x01(\r\x12\x1d\n\x15known_matched_seconds\x18\x03 \x01(\r\x12\x1b\n\x13known_total_seconds\x18\x04 \x01(\r\x12\x16\n\x0eupload_percent\x18\x05 \x01(\x01\x12\x15\n\rknown_percent\x18\x06 \x01(\x01\"\xc6\x02\n\x07Segment\x12/\n\x0cupload_start\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\nupload_end\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0bknown_start\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\tknown_end\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\x04pace\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x1a\n\rmean_distance\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12\x15\n\x08likeness\x18\x07 \x01(\x01H\x02\x88\x01\x01\x12\x0f\n\x07variant\x18\x08 \x01(\tB\x07\n\x05_paceB\x10\n\x0e_mean_distanceB\x0b\n\t_likeness\"\xc1\x04\n\x05Match\x12\r\n\x05\x65ntry\x18\x01 \x01(\t\x12\x0c\n\x04list\x18\x02 \x01(\t\x12)\n\nmedia_type\x18\x03 \x01(\x0e\x32\x15.hashsvc.v1.MediaType\x12(\n\talgorithm\x18\x04 \x01(\x0e\x32\x15.hashsvc.v1.Algorithm\x12\x15\n\x08\x64istance\x18\x05 \x01(\rH\x00\x88\x01\x01\x12\x0f\n\x07variant\x18\x06 \x01(\t\x12\x0e\n\x06labels\x18\x07 \x03(\t\x12\x10\n\x08\x65ntities\x18\x08 \x03(\t\x12 \n\x05\x62\x61sis\x18\t \x01(\x0e\x32\x11.hashsvc.v1.Basis\x12&\n\x08severity\x18\n \x01(\x0e\x32\x14.hashsvc.v1.Severity\x12\x10\n\x08incident\x18\x0b \x01(\t\x12\x13\n\x0b\x63ontributor\x18\x0c \x01(\t\x12&\n\x08\x65vidence\x18\r \x03(\x0b\x32\x14.hashsvc.v1.Evidence\x12&\n\x08\x63overage\x18\x0e \x01(\x0b\x32\x14.hashsvc.v1.Coverage\x12*\n\nconfidence\x18\x0f \x01(\x0e\x32\x16.hashsvc.v1.Confidence\x12+\n\x08opinions\x18\x10 \x01(\x0b\x32\x19.hashsvc.v1.OpinionCounts\x12%\n\x08segments\x18\x11 \x03(\x0b\x32\x13.hashsvc.v1.Segment\x12\x18\n\x10\x63onfidence_basis\x18\x12 \x01(\t\x12\x14\n\x0c\x63ontradicted\x18\x13 \x01(\x08\x42\x0b\n\t_distance\"\x92\x03\n\x07Verdict\x12$\n\x07outcome\x18\x01 \x01(\x0e\x32\x13.hashsvc.v1.Outcome\x12;\n\x13undetermined_reason\x18\x02 \x01(\x0e\x32\x1e.hashsvc.v1.UndeterminedReason\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12\"\n\x06\x61\x63tion\x18\x04 \x01(\x0e\x32\x12.hashsvc.v1.Action\x12\"\n\x07matches\x18\x05 \x03(\x0b\x32\x11.hashsvc.v1.Match\x12\x15\n\rtotal_matches\x18\x06 \x01(\r\x12%\n\nexemptions\x18\x07 \x03(\x0b\x32\x11.hashsvc.v1.Match\x12\'\n\x08searched\x18\x08 \x03(\x0e\x32\x15.hashsvc.v1.Algorithm\x12\x10\n\x08revision\x18\t \x01(\t\x12.\n\ncheck_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\x04held\x18\x0b \x03(\x0e\x32\x15.hashsvc.v1.Algorithm\"\xb2\x01\n\x0c\x43heckRequest\x12)\n\nmedia_type\x18\x01 \x01(\x0e\x32\x15.hashsvc.v1.MediaType\x12-\n\x0c\x66ingerprints\x18\x02 \x03(\x0b\x32\x17.hashsvc.v1.Fingerprint\x12\x32\n\nlimitation\x18\x03 \x01(\x0e\x32\x1e.hashsvc.v1.UndeterminedReason\x12\x14\n\x0cmin_revision\x18\x04 \x01(\t\"5\n\rCheckResponse\x12$\n\x07verdict\x18\x01 \x01(\x0b\x32\x13.hashsvc.v1.Verdict\")\n\x11\x43heckMediaOptions\x12\x14\n\x0cmin_revision\x18\x01 \x01(\t\"^\n\x11\x43heckMediaRequest\x12\x30\n\x07options\x18\x01 \x01(\x0b\x32\x1d.hashsvc.v1.CheckMediaOptionsH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"e\n\x12\x43heckMediaResponse\x12$\n\x07verdict\x18\x01 \x01(\x0b\x32\x13.hashsvc.v1.Verdict\x12)\n\nmedia_type\x18\x02 \x01(\x0e\x32\x15.hashsvc.v1.MediaType\")\n\x11\x43heckVideoOptions\x12\x14\n\x0cmin_revision\x18\x01 \x01(\t\"m\n\x0bVideoFrames\x12-\n\x0c\x66ingerprints\x18\x01 \x03(\x0b\x32\x17.hashsvc.v1.Fingerprint\x12/\n\x0cseen_through\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xa9\x01\n\x08VideoEnd\x12(\n\x07\x64igests\x18\x01 \x03(\x0b\x32\x17.hashsvc.v1.Fingerprint\x12\x32\n\nlimitation\x18\x02 \x01(\x0e\x32\x1e.hashsvc.v1.UndeterminedReason\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12/\n\x0cseen_through\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xae\x01\n\x11\x43heckVideoRequest\x12\x30\n\x07options\x18\x01 \x01(\x0b\x32\x1d.hashsvc.v1.CheckVideoOptionsH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12)\n\x06\x66rames\x18\x03 \x01(\x0b\x32\x17.hashsvc.v1.VideoFramesH\x00\x12#\n\x03\x65nd\x18\x04 \x01(\x0b\x32\x14.hashsvc.v1.VideoEndH\x00\x42\x06\n\x04part\"\\\n\x08TimeSpan\x12(\n\x05start\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xe4\x01\n\x12\x43heckVideoResponse\x12$\n\x07verdict\x18\x01 \x01(\x0b\x32\x13.hashsvc.v1.Verdict\x12\x12\n\nis_certain\x18\x02 \x01(\x08\x12\x10\n\x08is_final\x18\x03 \x01(\x08\x12/\n\x0cseen_through\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06\x66rames\x18\x05 \x01(\r\x12)\n\x0blook_closer\x18\x06 \x03(\x0b\x32\x14.hashsvc.v1.TimeSpan\x12\x16\n\x0eis_progressive\x18\x07 \x01(\x08\"=\n\x11\x43heckBatchRequest\x12(\n\x06\x63hecks\x18\x01 \x03(\x0b\x32\x18.hashsvc.v1.CheckRequest\"d\n\x0b\x43heckResult\x12&\n\x07verdict\x18\x01 \x01(\x0b\x32\x13.hashsvc.v1.VerdictH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\">\n\x12\x43heckBatchResponse\x12(\n\x07results\x18\x01 \x03(\x0b\x32\x17.hashsvc.v1.CheckResult*e\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10OUTCOME_NO_MATCH\x10\x01\x12\x11\n\rOUTCOME_MATCH\x10\x02\x12\x18\n\x14OUTCOME_UNDETERMINED\x10\x03*\xd1\x01\n\x12UndeterminedReason\x12#\n\x1fUNDETERMINED_REASON_UNSPECIFIED\x10\x00\x12\'\n#UNDETERMINED_REASON_LOW_INFORMATION\x10\x01\x12\"\n\x1eUNDETERMINED_REASON_UNREADABLE\x10\x02\x12#\n\x1fUNDETERMINED_REASON_PARTLY_SEEN\x10\x03\x12$\n UNDETERMINED_REASON_INDEX_BEHIND\x10\x04*g\n\x06\x41\x63tion\x12\x16\n\x12\x41\x43TION_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x41\x43TION_ALLOW\x10\x01\x12\x0e\n\nACTION_LOG\x10\x02\x12\x11\n\rACTION_REVIEW\x10\x03\x12\x10\n\x0c\x41\x43TION_BLOCK\x10\x04*\x87\x01\n\nConfidence\x12\x1a\n\x16\x43ONFIDENCE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43ONFIDENCE_EXACT\x10\x01\x12\x1b\n\x17\x43ONFIDENCE_NEAR_CERTAIN\x10\x02\x12\x15\n\x11\x43ONFIDENCE_LIKELY\x10\x03\x12\x13\n\x0f\x43ONFIDENCE_WEAK\x10\x04\x32\xbd\x02\n\x0cMatchService\x12<\n\x05\x43heck\x12\x18.hashsvc.v1.CheckRequest\x1a\x19.hashsvc.v1.CheckResponse\x12M\n\nCheckMedia\x12\x1d.hashsvc.v1.CheckMediaRequest\x1a\x1e.hashsvc.v1.CheckMediaResponse(\x01\x12O\n\nCheckVideo\x12\x1d.hashsvc.v1.CheckVideoRequest\x1a\x1e.hashsvc.v1.CheckVideoResponse(\x01\x30\x01\x12O\n\nCheckBatch\x12\x1d.hashsvc.v1.CheckBatchRequest\x1a\x1e.hashsvc.v1.CheckBatchResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hashsvc.v1.match_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OUTCOME']._serialized_start=3529
-  _globals['_OUTCOME']._serialized_end=3630
-  _globals['_UNDETERMINEDREASON']._serialized_start=3633
-  _globals['_UNDETERMINEDREASON']._serialized_end=3842
-  _globals['_ACTION']._serialized_start=3844
-  _globals['_ACTION']._serialized_end=3947
-  _globals['_CONFIDENCE']._serialized_start=3950
-  _globals['_CONFIDENCE']._serialized_end=4085
+  _globals['_OUTCOME']._serialized_start=3551
+  _globals['_OUTCOME']._serialized_end=3652
+  _globals['_UNDETERMINEDREASON']._serialized_start=3655
+  _globals['_UNDETERMINEDREASON']._serialized_end=3864
+  _globals['_ACTION']._serialized_start=3866
+  _globals['_ACTION']._serialized_end=3969
+  _globals['_CONFIDENCE']._serialized_start=3972
+  _globals['_CONFIDENCE']._serialized_end=4107
   _globals['_EVIDENCE']._serialized_start=161
   _globals['_EVIDENCE']._serialized_end=395
   _globals['_LOCATED']._serialized_start=397
@@ -54,37 +54,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SEGMENT']._serialized_start=703
   _globals['_SEGMENT']._serialized_end=1029
   _globals['_MATCH']._serialized_start=1032
-  _globals['_MATCH']._serialized_end=1587
-  _globals['_VERDICT']._serialized_start=1590
-  _globals['_VERDICT']._serialized_end=1992
-  _globals['_CHECKREQUEST']._serialized_start=1995
-  _globals['_CHECKREQUEST']._serialized_end=2173
-  _globals['_CHECKRESPONSE']._serialized_start=2175
-  _globals['_CHECKRESPONSE']._serialized_end=2228
-  _globals['_CHECKMEDIAOPTIONS']._serialized_start=2230
-  _globals['_CHECKMEDIAOPTIONS']._serialized_end=2271
-  _globals['_CHECKMEDIAREQUEST']._serialized_start=2273
-  _globals['_CHECKMEDIAREQUEST']._serialized_end=2367
-  _globals['_CHECKMEDIARESPONSE']._serialized_start=2369
-  _globals['_CHECKMEDIARESPONSE']._serialized_end=2470
-  _globals['_CHECKVIDEOOPTIONS']._serialized_start=2472
-  _globals['_CHECKVIDEOOPTIONS']._serialized_end=2513
-  _globals['_VIDEOFRAMES']._serialized_start=2515
-  _globals['_VIDEOFRAMES']._serialized_end=2624
-  _globals['_VIDEOEND']._serialized_start=2627
-  _globals['_VIDEOEND']._serialized_end=2796
-  _globals['_CHECKVIDEOREQUEST']._serialized_start=2799
-  _globals['_CHECKVIDEOREQUEST']._serialized_end=2973
-  _globals['_TIMESPAN']._serialized_start=2975
-  _globals['_TIMESPAN']._serialized_end=3067
-  _globals['_CHECKVIDEORESPONSE']._serialized_start=3070
-  _globals['_CHECKVIDEORESPONSE']._serialized_end=3298
-  _globals['_CHECKBATCHREQUEST']._serialized_start=3300
-  _globals['_CHECKBATCHREQUEST']._serialized_end=3361
-  _globals['_CHECKRESULT']._serialized_start=3363
-  _globals['_CHECKRESULT']._serialized_end=3463
-  _globals['_CHECKBATCHRESPONSE']._serialized_start=3465
-  _globals['_CHECKBATCHRESPONSE']._serialized_end=3527
-  _globals['_MATCHSERVICE']._serialized_start=4088
-  _globals['_MATCHSERVICE']._serialized_end=4405
+  _globals['_MATCH']._serialized_end=1609
+  _globals['_VERDICT']._serialized_start=1612
+  _globals['_VERDICT']._serialized_end=2014
+  _globals['_CHECKREQUEST']._serialized_start=2017
+  _globals['_CHECKREQUEST']._serialized_end=2195
+  _globals['_CHECKRESPONSE']._serialized_start=2197
+  _globals['_CHECKRESPONSE']._serialized_end=2250
+  _globals['_CHECKMEDIAOPTIONS']._serialized_start=2252
+  _globals['_CHECKMEDIAOPTIONS']._serialized_end=2293
+  _globals['_CHECKMEDIAREQUEST']._serialized_start=2295
+  _globals['_CHECKMEDIAREQUEST']._serialized_end=2389
+  _globals['_CHECKMEDIARESPONSE']._serialized_start=2391
+  _globals['_CHECKMEDIARESPONSE']._serialized_end=2492
+  _globals['_CHECKVIDEOOPTIONS']._serialized_start=2494
+  _globals['_CHECKVIDEOOPTIONS']._serialized_end=2535
+  _globals['_VIDEOFRAMES']._serialized_start=2537
+  _globals['_VIDEOFRAMES']._serialized_end=2646
+  _globals['_VIDEOEND']._serialized_start=2649
+  _globals['_VIDEOEND']._serialized_end=2818
+  _globals['_CHECKVIDEOREQUEST']._serialized_start=2821
+  _globals['_CHECKVIDEOREQUEST']._serialized_end=2995
+  _globals['_TIMESPAN']._serialized_start=2997
+  _globals['_TIMESPAN']._serialized_end=3089
+  _globals['_CHECKVIDEORESPONSE']._serialized_start=3092
+  _globals['_CHECKVIDEORESPONSE']._serialized_end=3320
+  _globals['_CHECKBATCHREQUEST']._serialized_start=3322
+  _globals['_CHECKBATCHREQUEST']._serialized_end=3383
+  _globals['_CHECKRESULT']._serialized_start=3385
+  _globals['_CHECKRESULT']._serialized_end=3485
+  _globals['_CHECKBATCHRESPONSE']._serialized_start=3487
+  _globals['_CHECKBATCHRESPONSE']._serialized_end=3549
+  _globals['_MATCHSERVICE']._serialized_start=4110
+  _globals['_MATCHSERVICE']._serialized_end=4427
 # @@protoc_insertion_point(module_scope)

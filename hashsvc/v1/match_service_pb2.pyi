@@ -134,7 +134,7 @@ class Segment(_message.Message):
     def __init__(self, upload_start: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., upload_end: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., known_start: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., known_end: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., pace: _Optional[float] = ..., mean_distance: _Optional[float] = ..., likeness: _Optional[float] = ..., variant: _Optional[str] = ...) -> None: ...
 
 class Match(_message.Message):
-    __slots__ = ("entry", "list", "media_type", "algorithm", "distance", "variant", "labels", "entities", "basis", "severity", "incident", "contributor", "evidence", "coverage", "confidence", "opinions", "segments", "confidence_basis")
+    __slots__ = ("entry", "list", "media_type", "algorithm", "distance", "variant", "labels", "entities", "basis", "severity", "incident", "contributor", "evidence", "coverage", "confidence", "opinions", "segments", "confidence_basis", "contradicted")
     ENTRY_FIELD_NUMBER: _ClassVar[int]
     LIST_FIELD_NUMBER: _ClassVar[int]
     MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
@@ -153,6 +153,7 @@ class Match(_message.Message):
     OPINIONS_FIELD_NUMBER: _ClassVar[int]
     SEGMENTS_FIELD_NUMBER: _ClassVar[int]
     CONFIDENCE_BASIS_FIELD_NUMBER: _ClassVar[int]
+    CONTRADICTED_FIELD_NUMBER: _ClassVar[int]
     entry: str
     list: str
     media_type: _types_pb2.MediaType
@@ -171,7 +172,8 @@ class Match(_message.Message):
     opinions: _types_pb2.OpinionCounts
     segments: _containers.RepeatedCompositeFieldContainer[Segment]
     confidence_basis: str
-    def __init__(self, entry: _Optional[str] = ..., list: _Optional[str] = ..., media_type: _Optional[_Union[_types_pb2.MediaType, str]] = ..., algorithm: _Optional[_Union[_types_pb2.Algorithm, str]] = ..., distance: _Optional[int] = ..., variant: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., entities: _Optional[_Iterable[str]] = ..., basis: _Optional[_Union[_types_pb2.Basis, str]] = ..., severity: _Optional[_Union[_types_pb2.Severity, str]] = ..., incident: _Optional[str] = ..., contributor: _Optional[str] = ..., evidence: _Optional[_Iterable[_Union[Evidence, _Mapping]]] = ..., coverage: _Optional[_Union[Coverage, _Mapping]] = ..., confidence: _Optional[_Union[Confidence, str]] = ..., opinions: _Optional[_Union[_types_pb2.OpinionCounts, _Mapping]] = ..., segments: _Optional[_Iterable[_Union[Segment, _Mapping]]] = ..., confidence_basis: _Optional[str] = ...) -> None: ...
+    contradicted: bool
+    def __init__(self, entry: _Optional[str] = ..., list: _Optional[str] = ..., media_type: _Optional[_Union[_types_pb2.MediaType, str]] = ..., algorithm: _Optional[_Union[_types_pb2.Algorithm, str]] = ..., distance: _Optional[int] = ..., variant: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., entities: _Optional[_Iterable[str]] = ..., basis: _Optional[_Union[_types_pb2.Basis, str]] = ..., severity: _Optional[_Union[_types_pb2.Severity, str]] = ..., incident: _Optional[str] = ..., contributor: _Optional[str] = ..., evidence: _Optional[_Iterable[_Union[Evidence, _Mapping]]] = ..., coverage: _Optional[_Union[Coverage, _Mapping]] = ..., confidence: _Optional[_Union[Confidence, str]] = ..., opinions: _Optional[_Union[_types_pb2.OpinionCounts, _Mapping]] = ..., segments: _Optional[_Iterable[_Union[Segment, _Mapping]]] = ..., confidence_basis: _Optional[str] = ..., contradicted: bool = ...) -> None: ...
 
 class Verdict(_message.Message):
     __slots__ = ("outcome", "undetermined_reason", "detail", "action", "matches", "total_matches", "exemptions", "searched", "revision", "check_time", "held")

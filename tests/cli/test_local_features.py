@@ -9,8 +9,9 @@ from hashsvc.cli.check import document
 from hashsvc.model import Located
 from hashsvc.wording import located_line
 from hashsvc_client import Client
+from tests import commands
 from tests.harness import running_node
-from tests.parts import asked, collage, picture
+from tests.parts import asked, collage, collided, picture
 from tests.processes import MATCHED, hashsvc, objects
 
 CONTRIBUTE = ("contribute", "--label", "propaganda", "--basis", "research", "--list")
@@ -66,6 +67,19 @@ def test_a_collage_is_found_and_it_is_said_where(server: str, fig: Path, tmp_pat
     assert line.startswith(("at 50-", "at 49-", "at 51-"))
     assert line.endswith(" % down")
     assert "exact: sha256: the very same file" in words
+
+
+def test_a_hash_that_is_contradicted_is_told(server: str, tmp_path: Path) -> None:
+    """In words beside its class, and as a field for programs."""
+    page = collided(picture("rocket"), picture("fig"))
+    page.save(tmp_path / "collided.png")
+    with Client(server) as client:
+        verdict = client.check_file(tmp_path / "collided.png")
+    (match,) = document(tmp_path, verdict)["matches"]
+    assert (match["confidence"], match["contradicted"]) == ("weak", True)
+    done = commands.hashsvc("check", tmp_path / "collided.png", server=server)
+    assert done.returncode == MATCHED
+    assert f"weak: {match['confidence_basis']}" in " ".join(done.stdout.split())
 
 
 ALL = ((0.12, 0.3), (0.45, 0.3), (0.45, 0.8), (0.12, 0.8))

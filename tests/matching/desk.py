@@ -10,7 +10,15 @@ from hashsvc.lists.logs import ListKeys, SignedLogs
 from hashsvc.lists.readers import Readers
 from hashsvc.matching.matcher import Matcher
 from hashsvc.matching.query import Query
-from hashsvc.model import Algorithm, EntryDraft, Fingerprint, ListKind, MediaType, Verdict
+from hashsvc.model import (
+    Algorithm,
+    EntryDraft,
+    Fingerprint,
+    ListKind,
+    LocalFeatures,
+    MediaType,
+    Verdict,
+)
 from hashsvc.store.store import Store
 from tests.harness import NOW, PROPAGANDA, pdq_draft
 
@@ -23,7 +31,11 @@ class Desk:
     """A matcher with a ledger to fill its lists."""
 
     def __init__(
-        self, folder: Path, policy: Policy | None = None, matching: Matching | None = None
+        self,
+        folder: Path,
+        policy: Policy | None = None,
+        matching: Matching | None = None,
+        max_matches: int = 3,
     ) -> None:
         self.store = Store(f"sqlite:///{folder / 'desk.db'}")
         self.indexer = Indexer(self.store, folder / "index", min_pdq_quality=50)
@@ -42,7 +54,7 @@ class Desk:
             self.indexer,
             matching=matching or Matching(),
             policy=policy or Policy(),
-            limits=Limits(max_matches=3),
+            limits=Limits(max_matches=max_matches),
             now=lambda: self.now,
         )
         self._requests = 0
@@ -61,6 +73,42 @@ class Desk:
     def check(self, *fingerprints: Fingerprint, media_type: MediaType = MediaType.IMAGE) -> Verdict:
         """Check one upload."""
         return self.matcher.check([Query(media_type, fingerprints)])[0]
+
+
+class LocalDesk(Desk):
+    """A desk whose lists take local features; `reads` are the entries that were read."""
+
+    def __init__(
+        self,
+        folder: Path,
+        when: LocalFeatures = LocalFeatures.AFTER,
+        policy: Policy | None = None,
+        max_matches: int = 3,
+    ) -> None:
+        super().__init__(folder, policy, Matching(local_features=when), max_matches)
+        self.reads: list[int] = []
+        read = self.store.known_features
+
+        def counted(entry_id: int) -> list[Fingerprint]:
+            self.reads.append(entry_id)
+            return read(entry_id)
+
+        self.store.known_features = counted  # type: ignore[method-assign]
+
+    def add_local(
+        self,
+        list_name: str,
+        *fingerprints: Fingerprint,
+        media_type: MediaType = MediaType.IMAGE,
+    ) -> str:
+        """Add an entry; return its name."""
+        if self.store.get_list(list_name) is None:
+            kind = ListKind.EXEMPTION if list_name.startswith("press/") else ListKind.KNOWN
+            self.ledger.create_list(
+                list_name, kind, "", request_id=f"list {list_name}", local_features=True
+            )
+        (name,) = self.add(list_name, EntryDraft(media_type, fingerprints, PROPAGANDA))
+        return name
 
 
 def pdq(value: bytes, quality: int | None = 100, time_ms: int | None = None) -> Fingerprint:

@@ -12,46 +12,19 @@ from hashsvc.matching.query import Query
 from hashsvc.model import (
     Algorithm,
     Confidence,
-    EntryDraft,
     Fingerprint,
-    ListKind,
     LocalFeatures,
     MediaType,
     Outcome,
     UndeterminedReason,
     Verdict,
 )
-from tests.harness import PROPAGANDA, flip, local_fingerprint, pdq_draft
-from tests.matching.desk import PDQ, SHA256, Desk, pdq
+from tests.harness import flip, local_fingerprint, pdq_draft
+from tests.matching.desk import PDQ, SHA256, LocalDesk, pdq
 from tests.parts import asked, collage, corner, known, picture
 
 LIST = "acme/known"
 ORB = Algorithm.ORB
-
-
-class LocalDesk(Desk):
-    """A desk whose lists take local features; `reads` are the entries that were read."""
-
-    def __init__(self, folder: Path, when: LocalFeatures = LocalFeatures.AFTER) -> None:
-        super().__init__(folder, matching=Matching(local_features=when))
-        self.reads: list[int] = []
-        read = self.store.known_features
-
-        def counted(entry_id: int) -> list[Fingerprint]:
-            self.reads.append(entry_id)
-            return read(entry_id)
-
-        self.store.known_features = counted  # type: ignore[method-assign]
-
-    def add_local(self, list_name: str, *fingerprints: Fingerprint) -> str:
-        """Add an entry; return its name."""
-        if self.store.get_list(list_name) is None:
-            kind = ListKind.EXEMPTION if list_name.startswith("press/") else ListKind.KNOWN
-            self.ledger.create_list(
-                list_name, kind, "", request_id=f"list {list_name}", local_features=True
-            )
-        (name,) = self.add(list_name, EntryDraft(MediaType.IMAGE, fingerprints, PROPAGANDA))
-        return name
 
 
 @pytest.fixture

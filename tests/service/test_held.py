@@ -168,7 +168,8 @@ async def test_a_video_under_way_begins_anew_when_a_list_gets_them(
 def test_a_match_stands_and_a_recipe_is_kept_to(
     address: str, uploads: list[Path], drafts: list[EntryDraft], asked: list[bool]
 ) -> None:
-    """What is known by a hash is hashed once, and what the caller says how to hash is too."""
+    """What is known by a digest is hashed once, and what the caller says how to hash is too; not
+    what a hash alone says, which may be contradicted."""
     with holding(address, drafts), Client(address) as adding:
         for path in uploads:
             with Client(address) as client:
@@ -182,11 +183,13 @@ def test_a_match_stands_and_a_recipe_is_kept_to(
 
         with uploads[0].open("rb") as file:
             whole = fingerprint(file)
-        with holding(address, [EntryDraft(whole.media_type, whole.fingerprints, PROPAGANDA)]):
-            asked.clear()
-            with Client(address) as client:
-                assert client.check_file(uploads[0]).matches
-        assert asked == [WITHOUT]
+        hashes = tuple(one for one in whole.fingerprints if not one.algorithm.is_digest)
+        for known, hashed in ((whole.fingerprints, [WITHOUT]), (hashes, [WITHOUT, WITH])):
+            with holding(address, [EntryDraft(whole.media_type, known, PROPAGANDA)]):
+                asked.clear()
+                with Client(address) as client:
+                    assert client.check_file(uploads[0]).matches
+            assert asked == hashed
 
 
 async def test_answers_of_every_kind_tell(

@@ -9,11 +9,19 @@ import pytest
 from hashsvc.feature_values import MOST_ASKED
 from hashsvc.media import FOR_LISTS, for_checks
 from hashsvc.media.recipe import LOCAL_FOR_LISTS
-from hashsvc.model import Algorithm, EntryDraft, Match, MediaFingerprints, MediaType, Outcome
+from hashsvc.model import (
+    Algorithm,
+    Confidence,
+    EntryDraft,
+    Match,
+    MediaFingerprints,
+    MediaType,
+    Outcome,
+)
 from hashsvc_client import Client, RequestRefused, Security
 from tests.harness import PROPAGANDA, local_fingerprint
 from tests.media.making import look, saved
-from tests.parts import collage, picture
+from tests.parts import collage, collided, picture
 from tests.service.town import Town, running_town
 
 LIST = "acme/known"
@@ -93,6 +101,20 @@ def test_who_may_only_check_does_not_see_where(town: Town, hashed: MediaFingerpr
     assert (match.entry, match.algorithm) == (full.entry, Algorithm.ORB)
     assert (match.confidence, match.confidence_basis) == (full.confidence, full.confidence_basis)
     assert full.evidence[0].located is not None
+
+
+def test_who_checks_is_told_that_a_hash_is_contradicted(town: Town) -> None:
+    """By Check and CheckMedia, to who may see the evidence and to who may not: it protects people
+    whose pictures were given the hash of a known one."""
+    upload = saved(collided(picture("rocket"), picture("fig")), "JPEG", quality=85)
+    for partner in ("bolt", "eve"):
+        with by(town, partner) as client:
+            hashed = look(upload, for_checks([Algorithm.ORB]))
+            for verdict in (client.check_fingerprints(hashed), client.check_media(BytesIO(upload))):
+                (match,) = verdict.matches
+                assert (match.algorithm, match.contradicted) == (Algorithm.PDQ, True)
+                assert match.confidence is Confidence.WEAK
+                assert "contradicted: the local features" in match.confidence_basis
 
 
 def test_a_list_that_one_may_not_check_stays_silent(town: Town, hashed: MediaFingerprints) -> None:

@@ -3,6 +3,7 @@
 import re
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,11 @@ from hashsvc import testpattern
 from hashsvc.app import Node
 from hashsvc.config import load
 from hashsvc.errors import ConfigError
-from hashsvc.model import Algorithm
+from hashsvc.model import Algorithm, ListKind
 from hashsvc.testpattern import vectors
 from hashsvc_client import Client, RequestRefused
 from tests.harness import pdq_draft
+from tests.parts import asked, known, picture
 from tests.processes import hashsvc
 
 LOOPBACK = "127.0.0.1:0"
@@ -67,6 +69,31 @@ async def test_calls_and_the_index_are_counted(tmp_path: Path) -> None:
     assert "acme" not in text
     with pytest.raises(urllib.error.URLError):
         await asyncio.to_thread(read, node.metrics_url)
+
+
+async def test_contradicted_matches_are_counted(tmp_path: Path) -> None:
+    """By list, matches and exemptions, each time that a check meets them."""
+    import asyncio
+
+    flags = {"data": tmp_path / "data", "listen": LOOPBACK, "metrics": LOOPBACK}
+    draft = pdq_draft(1)
+
+    def use(address: str) -> None:
+        with Client(address) as client:
+            for name, kind in (("acme/known", ListKind.KNOWN), ("press/news", ListKind.EXEMPTION)):
+                client.create_list(name, kind=kind, local_features=True)
+                local = known(picture("fig"))
+                client.add_entries(
+                    name, [replace(draft, fingerprints=(*draft.fingerprints, local))]
+                )
+            for stem in ("dogs", "fig", "dogs"):
+                client.check([*draft.fingerprints, asked(picture(stem))])
+
+    async with Node(load(None, flags)) as node:
+        await asyncio.to_thread(use, node.address)
+        _, samples = await asyncio.to_thread(read, node.metrics_url)
+    for name in ("acme/known", "press/news"):
+        assert samples[f'hashsvc_contradicted_total{{list="{name}"}}'] == 2
 
 
 async def test_nothing_is_served_unless_asked_for(tmp_path: Path) -> None:

@@ -93,10 +93,10 @@ class Checks:
         they are unknown; the node refuses such a file with `RequestRefused`.
 
         It is hashed here with what the node's lists hold, as far as the last answer said. Where the
-        answer about the file names more and is no match, it is hashed again, and a video's progress
-        begins anew. A `recipe` says how to hash it, whatever is held, or it is a function that says
-        so for the algorithms held, in the place of `hashsvc.media.for_checks`. A node always uses
-        its own.
+        answer about the file names more, it is hashed again, unless it matches by a digest or as a
+        video; a video's progress begins anew. A `recipe` says how to hash it, whatever is held, or
+        it is a function that says so for the algorithms held, in the place of
+        `hashsvc.media.for_checks`. A node always uses its own.
 
         Raises:
             OSError: the file cannot be read.

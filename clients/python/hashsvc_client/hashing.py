@@ -2,12 +2,12 @@
 
 What is held is said in every answer. A client computes what the last answer named; where the answer
 about a file names more, that file is hashed again. So what costs much is computed only where it can
-find something, and what a list gets is looked for from the next check on.
+tell something, and what a list gets is looked for from the next check on.
 """
 
 from typing import TYPE_CHECKING
 
-from hashsvc.model import Algorithm, Outcome, Verdict
+from hashsvc.model import Algorithm, Match, MediaType, Verdict
 
 if TYPE_CHECKING:
     from hashsvc.media import Recipe
@@ -52,15 +52,20 @@ class Hashing:
     def begins_anew(self, verdict: Verdict) -> bool:
         """Whether the file is to be hashed again, given an answer to what was hashed of it so far.
 
-        A match stands. Else that is so where the answer names what the recipe would have hashed.
+        That is so where the answer names what the recipe would have hashed, unless a match stands.
         """
-        if verdict.outcome is Outcome.MATCH:
+        if any(_stands(match) for match in verdict.matches):
             return False
         self._named |= verdict.held
         if self._recipe_for(self._named) == self._used:
             return False
         self.min_revision = self.min_revision or verdict.revision
         return True
+
+
+def _stands(match: Match) -> bool:
+    """Whether more could not tell otherwise: known pictures may be contradicted."""
+    return match.is_exact or match.media_type is not MediaType.IMAGE
 
 
 def _recipe_for(given: "Recipe | RecipeFor | None") -> "RecipeFor":
