@@ -13,7 +13,7 @@ from hashsvc.lists import rules
 from hashsvc.lists.distrusted import Distrusted
 from hashsvc.lists.indexer import Indexer, Place
 from hashsvc.matching.judging import Judge
-from hashsvc.matching.query import Hit, HitsByEntry, Query, Searched, has_pdq
+from hashsvc.matching.query import Hit, HitsByEntry, Query, Searched
 from hashsvc.matching.thresholds import Thresholds
 from hashsvc.matching.voting import voted
 from hashsvc.media.scan import Span
@@ -130,22 +130,17 @@ class Matcher:
     def _picture(
         self, query: Query, usable: Sequence[Fingerprint], hits: HitsByEntry, revision: str
     ) -> Verdict:
-        verdict = self.judge_.picture(query, usable, hits, revision)
-        told = verdict.matches + verdict.exemptions
-        if told and all(match.contradicted for match in told):
-            return self._judge_again(query, usable, hits, revision) or verdict
-        return verdict
+        """The verdict on a picture; by local features too if they were not looked up for near
+        hashes, and nothing came of these.
 
-    def _judge_again(
-        self, query: Query, usable: Sequence[Fingerprint], hits: HitsByEntry, revision: str
-    ) -> Verdict | None:
-        """The verdict by local features too, where they were not looked up for near hashes.
-
-        Else who gives known media the hash of other known media would hide it behind that.
+        They may be of entries that do not count, or of another entry that the picture was given
+        the hash of, to hide behind it or behind an exemption.
         """
+        verdict = self.judge_.picture(query, usable, hits, revision)
         local = [f for f in query.fingerprints if f.algorithm.is_local and f not in usable]
-        if not local:
-            return None
+        is_answered = any(not match.contradicted for match in verdict.matches)
+        if is_answered or not local or Algorithm.ORB not in self._looked_up:
+            return verdict
         found = {0: {entry_id: list(near) for entry_id, near in hits.items()}}
         self._add_local([query], [(0, one) for one in local], found)
         return self.judge_.picture(query, [*usable, *local], found[0], revision)
@@ -211,9 +206,7 @@ class Matcher:
         wanted: list[tuple[int, Fingerprint]] = []
         for i, fingerprints in enumerate(usable):
             local = [f for f in fingerprints if f.algorithm.is_local]
-            if local and self._wants_local(
-                queries[i], is_near=_is_answered(fingerprints, found.get(i, {}))
-            ):
+            if local and self._wants_local(queries[i], is_near=bool(found.get(i))):
                 wanted += [(i, one) for one in local]
             elif local:
                 fingerprints[:] = [f for f in fingerprints if not f.algorithm.is_local]
@@ -346,16 +339,6 @@ class OpenCheck:
 
 def _look(fingerprint: Fingerprint) -> str:
     return look_and_form(fingerprint.variant)[0]
-
-
-def _is_answered(usable: Sequence[Fingerprint], hits: HitsByEntry) -> bool:
-    """Whether any hit may speak; those of 64-bit hashes do not beside PDQ, which entries have."""
-    beside_pdq = has_pdq(usable)
-    return any(
-        not beside_pdq or hit.fingerprint.algorithm.bits != 64
-        for near in hits.values()
-        for hit in near
-    )
 
 
 def _looks_by_pdq(fingerprints: Iterable[Fingerprint]) -> set[str]:

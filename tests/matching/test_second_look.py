@@ -239,6 +239,15 @@ def test_known_media_does_not_pass_for_an_exempted_picture(desk: LocalDesk) -> N
     assert (real.exemptions[0].contradicted, real.action) == (False, Action.LOG)
 
 
+def test_known_media_does_not_hide_behind_what_cannot_be_contradicted(desk: LocalDesk) -> None:
+    """An exemption without local features may be what its hash says, but is no answer by itself."""
+    whole = [one for one in contributed("fig") if not one.algorithm.is_local]
+    desk.add_local(PRESS, *whole)
+    wine = desk.add_local(LIST, *contributed("wine"))
+    hidden = desk.check(*collided("wine", "fig"))
+    assert (the_match(hidden).entry, hidden.exemptions[0].contradicted) == (wine, False)
+
+
 def test_policies_tell_what_is_contradicted_by_its_class(tmp_path: Path) -> None:
     """A rule for what is likely, or surer, leaves it out."""
     rules = (PolicyRule(action=Action.BLOCK, min_confidence=LIKELY),)
