@@ -159,7 +159,7 @@ class Matching(_Section):
     """What is different for some lists, as `[[matching.lists]]`; the first that fits counts."""
     local_features: LocalFeatures = LocalFeatures.AFTER
     """When an upload's local features are looked up in lists that have such: `after` all else found
-    nothing, which saves their time where hashes do; `always`, which may find more entries; or
+    comes to nothing, which saves their time where hashes do; `always`, which may find more entries; or
     `never`. Of a video that comes in by and by, `after` means until hashes find something. But for
     `never`, pictures that a hash of the whole is near get a second look by them, which makes the
     match surer, or contradicts it."""

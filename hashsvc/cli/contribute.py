@@ -77,8 +77,7 @@ def contribute(
         typer.Option(
             "--local-features",
             help="If the list is new: pictures, and frames of videos, get local features too, by "
-            "which they are found in a part of another, for about 40 KB a picture. See `lists "
-            "describe`.",
+            "which they are found in a part of another, for about 40 KB a picture. See `describe`.",
         ),
     ] = False,
     server: Server = DEFAULT_SERVER,
