@@ -159,10 +159,10 @@ class Matching(_Section):
     """What is different for some lists, as `[[matching.lists]]`; the first that fits counts."""
     local_features: LocalFeatures = LocalFeatures.AFTER
     """When an upload's local features are looked up in lists that have such: `after` all else found
-    comes to nothing, which saves their time where hashes do; `always`, which may find more entries; or
-    `never`. Of a video that comes in by and by, `after` means until hashes find something. But for
-    `never`, pictures that a hash of the whole is near get a second look by them, which makes the
-    match surer, or contradicts it."""
+    comes to nothing, which saves their time where hashes do; `always`, which may find more entries;
+    or `never`. Of a video that comes in by and by, `after` means until hashes find something. But
+    for `never`, pictures that a hash of the whole is near get a second look by them, which makes
+    the match surer, or contradicts it."""
     local_radius: int = Field(default=31, ge=0, le=47)
     """Bits of 256 up to which local features of two pictures vote for one another. It proves
     nothing yet: what is in the same place does."""

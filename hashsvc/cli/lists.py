@@ -46,8 +46,8 @@ def describe(
         bool | None,
         typer.Option(
             "--local-features/--no-local-features",
-            help="Whether entries may have local features, by which a known picture, or a frame of a "
-            "known video, is found in a part of another, for about 40 KB each.",
+            help="Whether entries may have local features, by which a known picture, or a frame of "
+            "a known video, is found in a part of another, for about 40 KB each.",
         ),
     ] = None,
     server: Server = DEFAULT_SERVER,
