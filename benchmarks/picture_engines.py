@@ -77,7 +77,9 @@ def _alone(recipe: Recipe, algorithm: Algorithm) -> Recipe:
 
 def _whole(recipe: Recipe) -> Recipe:
     """The same without any look at a part of a picture, or at a mirrored or turned one."""
-    return replace(recipe, dihedral=False, trimmed=False, framed=False, shrunk512=False)
+    return replace(
+        recipe, dihedral=False, trimmed=False, framed=False, insets=False, shrunk512=False
+    )
 
 
 _ONE_LOOK = _whole(FOR_CHECKS)
@@ -110,6 +112,7 @@ OURS = (
     Setup("hashsvc eight forms", checks=replace(_ONE_LOOK, dihedral=True)),
     Setup("hashsvc trimmed", checks=replace(_ONE_LOOK, trimmed=True)),
     Setup("hashsvc framed", checks=replace(_ONE_LOOK, framed=True)),
+    Setup("hashsvc insets", checks=replace(_ONE_LOOK, insets=True)),
 )
 """The service as it is by default first; the others have parts of it switched off or on."""
 

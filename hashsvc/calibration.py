@@ -30,7 +30,10 @@ MOST_FALSE = 1e-5
 """A hash speaks for itself up to where so many comparisons of different pictures would err."""
 
 LOOKS = 8
-"""A look other than the original is one of about so many, each of which may err."""
+"""A look other than the original is one of about so many, each of which may err.
+
+An upload has about one inset, in eight forms.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,10 @@ def hash_files(
         bool,
         typer.Option("--framed", help="Also hash the picture in a screenshot or under a caption."),
     ] = False,
+    insets: Annotated[
+        bool,
+        typer.Option("--insets", help="Also hash pictures that are set into one, and in collages."),
+    ] = False,
     shrunk512: Annotated[
         bool, typer.Option("--shrunk512", help="Also give PDQ as Meta's C++ tool makes it.")
     ] = False,
@@ -85,6 +89,7 @@ def hash_files(
             dihedral=dihedral,
             dihedral_frames=dihedral,
             framed=framed,
+            insets=insets,
             shrunk512=shrunk512,
             plain=plain,
             local=LOCAL_FOR_LISTS if local_features else None,

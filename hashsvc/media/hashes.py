@@ -6,11 +6,12 @@ import numpy as np
 from PIL import Image
 
 from hashsvc.media.framing import insides
+from hashsvc.media.insets import insets, is_same
 from hashsvc.media.local import local_features
 from hashsvc.media.pdq import FORMS, Spectrum
 from hashsvc.media.raster import Raster
 from hashsvc.media.recipe import Recipe
-from hashsvc.media.variants import FRAMED, SHRUNK512, TRIMMED, variant_of
+from hashsvc.media.variants import FRAMED, INSET, SHRUNK512, TRIMMED, variant_of
 from hashsvc.model import ORIGINAL, Algorithm, Decoding, Fingerprint
 
 MIRRORED = "flip_horizontal"
@@ -43,14 +44,18 @@ def picture_hashes(
 
 
 def inner_hashes(raster: Raster, recipe: Recipe) -> Iterator[Fingerprint]:
-    """The same of what is inside of borders and pages, as far as the recipe asks for it."""
+    """The same of what is inside of borders and pages, and of what is set into the picture."""
     looks = [
         look
         for look, is_wanted in ((TRIMMED, recipe.trimmed), (FRAMED, recipe.framed))
         if is_wanted and recipe.algorithms
     ]
-    for look, box in insides(raster.grey, looks).items() if looks else ():
+    found = insides(raster.grey, looks) if looks else {}
+    for look, box in found.items():
         yield from picture_hashes(raster.part(box), recipe, look)
+    for box in insets(raster.grey) if recipe.insets and recipe.algorithms else ():
+        if not any(is_same(box, other) for other in found.values()):
+            yield from picture_hashes(raster.part(box), recipe, INSET)
 
 
 def local_hashes(raster: Raster, recipe: Recipe, variant: str = ORIGINAL) -> Iterator[Fingerprint]:

@@ -23,7 +23,7 @@ from hashsvc.media.formats import Format
 from hashsvc.media.hashes import inner_hashes, local_hashes, picture_hashes
 from hashsvc.media.limits import Limits
 from hashsvc.media.pdq import Side
-from hashsvc.media.raster import FAST_SIDE, Raster, draft, sides
+from hashsvc.media.raster import FAST_SIDE, INSET_SIDE, Raster, draft, fast_scale, sides
 from hashsvc.media.recipe import Recipe
 from hashsvc.model import (
     Decoding,
@@ -102,20 +102,23 @@ def fingerprint_picture(picture: Image.Image, form: Format, recipe: Recipe) -> M
     """Hash a picture from `open_picture` that does not move.
 
     Gives what the recipe asks for, then the same of the variant SHOWN where it differs, then that
-    of what is inside of borders and pages, in the picture as shown. A picture whose data end early
-    is hashed as far as it goes, with UNREADABLE as its limitation, one of several pages by its
-    first, with PARTLY_SEEN. One of which no look is to be hashed, for all are too plain, has
-    LOW_INFORMATION. Raises MediaUnreadable when nothing can be decoded.
+    of what is inside of borders and pages and of insets, in the picture as shown. A picture whose
+    data end early is hashed as far as it goes, with UNREADABLE as its limitation, one of several
+    pages by its first, with PARTLY_SEEN. One of which no look is to be hashed, for all are too
+    plain, has LOW_INFORMATION. Raises MediaUnreadable when nothing can be decoded.
     """
     detail = _other_pages(picture, form)
     limitation = UndeterminedReason.PARTLY_SEEN if detail else None
     size = picture.size
-    scale = draft(picture, _least(size, recipe)) if recipe.decoding is Decoding.FAST else 1
+    is_fast = recipe.decoding is Decoding.FAST
+    scale = draft(picture, _least(size, recipe)) if is_fast else 1
+    # Parts need more cells than the whole, which is hashed as if there were no more than it needs.
+    coarse = fast_scale(size) if is_fast and form is Format.JPEG else 1
     if not _load(picture, form):
         limitation = UndeterminedReason.UNREADABLE
         detail = f"this {form.upper()} is cut short or damaged"
     across, down = sides(size, scale, _set_upright(picture))
-    fingerprints = _hashes(picture, across, down, recipe)
+    fingerprints = _hashes(picture, across, down, recipe, coarse)
     if recipe.algorithms and not any(one.algorithm.is_of_whole for one in fingerprints):
         limitation = limitation or UndeterminedReason.LOW_INFORMATION
         detail = "; ".join(filter(None, (detail, TOO_PLAIN)))
@@ -132,9 +135,12 @@ def fingerprint_picture(picture: Image.Image, form: Format, recipe: Recipe) -> M
 
 
 def _hashes(
-    picture: Image.Image, across: Side, down: Side, recipe: Recipe
+    picture: Image.Image, across: Side, down: Side, recipe: Recipe, coarse: int
 ) -> tuple[Fingerprint, ...]:
-    """All looks at a picture that is decoded; no more than one copy of it is held at a time."""
+    """All looks at a picture that is decoded; no more than one copy of it is held at a time.
+
+    The whole is hashed in cells of `coarse` pixels a side, or in those that there are.
+    """
     seen: list[Fingerprint] = []
     shown = as_shown(picture)
     if shown is not None:
@@ -147,7 +153,7 @@ def _hashes(
     is_as_shown = shown is None
     del shown
     raster = Raster(channels(picture), across, down)
-    whole = [*picture_hashes(raster, recipe)]
+    whole = [*picture_hashes(raster.coarser(coarse), recipe)]
     if is_as_shown:
         seen = [*inner_hashes(raster, recipe)] if whole else []
         seen += local_hashes(raster, recipe)
@@ -156,9 +162,10 @@ def _hashes(
 
 def _least(size: tuple[int, int], recipe: Recipe) -> int:
     """How many cells fast decoding leaves along the shorter side."""
+    least = INSET_SIDE if recipe.insets else FAST_SIDE
     if recipe.local is None:
-        return FAST_SIDE
-    return max(FAST_SIDE, round(recipe.local.side * min(size) / max(size)))
+        return least
+    return max(least, round(recipe.local.side * min(size) / max(size)))
 
 
 def _set_upright(picture: Image.Image) -> int:

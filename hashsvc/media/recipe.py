@@ -78,6 +78,9 @@ class Recipe:
     with a caption, also the hashes of that: the variant `framed`, PDQ in its forms. Not for
     lists: what such a page says may be why it is known, and the picture in it anybody's.
 
+    `insets`: also the hashes of pictures that are set into a picture or make a collage: the variant
+    `inset`, PDQ in its forms, of each of them. Not for lists, nor for videos.
+
     `decoding`: FAST lets a JPEG be decoded at a fraction of its size, and takes the frames of a
     video by their luma, without making colours of it; what was made of such pixels says so.
 
@@ -111,6 +114,7 @@ class Recipe:
     dihedral_frames: bool = False
     trimmed: bool = False
     framed: bool = False
+    insets: bool = False
     decoding: Decoding = Decoding.EXACT
     algorithms: tuple[Algorithm, ...] = (Algorithm.PDQ, Algorithm.PHASH)
     dihedral: bool = False
@@ -149,6 +153,7 @@ class Recipe:
             dihedral_frames=content["dihedral_frames"],
             trimmed=content["trimmed"],
             framed=content["framed"],
+            insets=content["insets"],
             decoding=Decoding(content["decoding"]),
             algorithms=tuple(Algorithm(name) for name in content["algorithms"]),
             dihedral=content["dihedral"],
@@ -179,6 +184,7 @@ FOR_CHECKS = Recipe(
     mirrored=True,
     trimmed=True,
     framed=True,
+    insets=True,
     decoding=Decoding.FAST,
     dihedral=True,
     shrunk512=True,

@@ -18,6 +18,12 @@ TRIMMED = "trimmed"
 FRAMED = "framed"
 """The look that is the picture in a page, such as a screenshot or a picture with a caption."""
 
+INSET = "inset"
+"""The look that is a picture set into another one, or a cell of a collage; there may be several."""
+
+MOST_INSETS = 9
+"""How many insets are looked at in one picture, at most: a collage of three by three."""
+
 
 def variant_of(look: str, form: str) -> str:
     """`mirrored` and the like of the original are called by their form alone."""

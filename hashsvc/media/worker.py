@@ -42,6 +42,7 @@ _EVERYTHING = Recipe(
     rate=8,
     trimmed=True,
     framed=True,
+    insets=True,
     decoding=Decoding.FAST,
     algorithms=PERCEPTUAL,
     dihedral=True,

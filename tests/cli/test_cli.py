@@ -130,8 +130,16 @@ def test_hashing_a_folder_says_how_fast(pictures: Path, tmp_path: Path) -> None:
     assert hashsvc("hash", tmp_path / "0.png").stderr == ""
 
 
+def set_into(picture: Image.Image) -> Image.Image:
+    """A picture at half the width of another one."""
+    with Image.open(samples.UNRELATED / "rocket.jpg") as other:
+        page = ImageOps.fit(other.convert("RGB"), (1080, 810))
+    page.paste(ImageOps.contain(picture, (540, 540)), (300, 200))
+    return page
+
+
 def test_changed_copies_are_found_and_say_how(server: str, tmp_path: Path) -> None:
-    """Mirrored, turned, bordered, captioned, or both: whoever hashes, the variant names it."""
+    """Mirrored, turned, bordered, captioned, set into another, or both: the variant names it."""
     known = samples.KNOWN / "fig.jpg"
     commands.hashsvc(*CONTRIBUTE, "acme/changed", known, server=server)
     with Image.open(known) as picture:
@@ -144,6 +152,8 @@ def test_changed_copies_are_found_and_say_how(server: str, tmp_path: Path) -> No
             "trimmed_flip_horizontal": ImageOps.expand(mirrored, (0, 120), "black"),
             "framed": BAR.change(picture.convert("RGB")),
             "framed_flip_horizontal": BAR.change(mirrored),
+            "inset": set_into(picture.convert("RGB")),
+            "inset_flip_horizontal": set_into(mirrored),
         }
     for name, copy in copies.items():
         copy.save(tmp_path / f"{name}.jpg")

@@ -35,6 +35,7 @@ def of(algorithm: Algorithm, distance: int, variant: str = ORIGINAL) -> confiden
     [
         (Algorithm.PDQ, ORIGINAL, 15, 32),
         (Algorithm.PDQ, "flip_horizontal", 8, 24),
+        (Algorithm.PDQ, "inset", 8, 24),
         (Algorithm.PHASH, ORIGINAL, -1, 5),
         (Algorithm.DHASH, ORIGINAL, -1, -1),
     ],

@@ -143,6 +143,7 @@ def _recipe(source: random.Random) -> Recipe:
         dihedral_frames=source.random() < 0.2,
         trimmed=source.random() < 0.5,
         framed=source.random() < 0.5,
+        insets=source.random() < 0.5,
         decoding=source.choice(list(Decoding)),
         algorithms=tuple(source.sample(PERCEPTUAL, source.randint(1, len(PERCEPTUAL)))),
         dihedral=source.random() < 0.2,

@@ -70,9 +70,9 @@ def test_the_recipe_for_checks(large: Image.Image) -> None:
     assert [f.decoding for f in found.fingerprints] == ["exact"] * 2 + ["fast"] * 17
     assert (found.width, found.height) == large.size
     whole = look(saved(large, "jpeg"), for_checks([Algorithm.ORB]))
-    # Which need more pixels than a picture of this size has to spare.
+    # Local features need more pixels than a picture of this size has to spare.
     assert names(whole) == [*names(found), "orb"]
-    assert {f.decoding for f in whole.fingerprints} == {Decoding.EXACT}
+    assert whole.fingerprints[-1].decoding is Decoding.EXACT
 
 
 def test_all_that_can_be_asked_for(large: Image.Image) -> None:
@@ -244,6 +244,17 @@ def test_scaled_is_near_exact_on_photographs(shared_media: Path) -> None:
     assert len(bits) > 25
     assert np.median(bits) <= 2
     assert max(bits) <= FAST_BITS
+
+
+def test_the_whole_is_hashed_as_without_a_closer_look_at_its_parts(large: Image.Image) -> None:
+    """Insets are looked for in more cells; the whole is hashed in as few."""
+    data = saved(large.resize((1100, 900)), "jpeg", quality=95)
+    close, plain = (look(data, replace(FOR_CHECKS, insets=on)) for on in (True, False))
+    assert names(close) == names(plain)
+    for one, other in zip(close.fingerprints, plain.fingerprints, strict=True):
+        assert one.decoding is other.decoding
+        assert distance(one.value, other.value) <= 4
+    assert pdq_of(close).decoding is Decoding.FAST
 
 
 def test_a_recipe_survives_the_way_to_the_worker() -> None:
