@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from hashsvc.media.framing import insides
-from hashsvc.media.insets import insets, is_same
+from hashsvc.media.insets import insets
 from hashsvc.media.local import local_features
 from hashsvc.media.pdq import FORMS, Spectrum
 from hashsvc.media.raster import Raster
@@ -54,8 +54,8 @@ def inner_hashes(raster: Raster, recipe: Recipe) -> Iterator[Fingerprint]:
     for look, box in found.items():
         yield from picture_hashes(raster.part(box), recipe, look)
     for box in insets(raster.grey) if recipe.insets and recipe.algorithms else ():
-        if not any(is_same(box, other) for other in found.values()):
-            yield from picture_hashes(raster.part(box), recipe, INSET)
+        if not any(box.is_near(other) for other in found.values()):
+            yield from picture_hashes(raster.shrunk_part(box), recipe, INSET)
 
 
 def local_hashes(raster: Raster, recipe: Recipe, variant: str = ORIGINAL) -> Iterator[Fingerprint]:
