@@ -21,7 +21,7 @@ from hashsvc.model import (
 from hashsvc_client import Client, RequestRefused, Security
 from tests.harness import PROPAGANDA, local_fingerprint
 from tests.media.making import look, saved
-from tests.parts import collage, collided, picture
+from tests.parts import collided, picture, turned
 from tests.service.town import Town, running_town
 
 LIST = "acme/known"
@@ -36,8 +36,8 @@ def as_acme_adds(stem: str) -> EntryDraft:
 
 @pytest.fixture(scope="module")
 def upload() -> bytes:
-    """A collage with a known picture, as a JPEG."""
-    return saved(collage(picture("fig"))[0], "JPEG", quality=85)
+    """A known picture turned a little, which no hash of the whole finds, as a JPEG."""
+    return saved(turned(picture("fig"))[0], "JPEG", quality=85)
 
 
 @pytest.fixture(scope="module")
@@ -72,11 +72,11 @@ def the_match(client: Client, hashed: MediaFingerprints) -> Match:
     return match
 
 
-def test_a_collage_is_found_and_readers_see_where(
+def test_a_turned_picture_is_found_and_readers_see_where(
     town: Town, upload: bytes, hashed: MediaFingerprints
 ) -> None:
     """By Check and by CheckMedia, to a few percent; the four corners in order."""
-    expected = collage(picture("fig"))[1]
+    expected = turned(picture("fig"))[1]
     with by(town, "bolt") as bolt:
         for verdict in (bolt.check_fingerprints(hashed), bolt.check_media(BytesIO(upload))):
             assert verdict.outcome is Outcome.MATCH
