@@ -100,6 +100,10 @@ def test_hash_makes_what_is_asked_for(pictures: Path, tmp_path: Path) -> None:
     table = commands.hashsvc("hash", *options, tmp_path / "large.jpg").stdout.splitlines()
     assert sum(line.endswith("quality 100  flip_horizontal  fast") for line in table) == 1
     assert sum("shrunk512_transpose" in line for line in table) == 1
+    with Image.open(pictures / "a.png") as small:
+        set_into(small.convert("RGB")).save(tmp_path / "page.jpg")
+    (page,) = objects(commands.hashsvc("hash", "--json", "--insets", tmp_path / "page.jpg"))
+    assert {f["variant"] for f in page["fingerprints"]} == {"original", "inset"}
     plain = commands.hashsvc("hash", tmp_path / "large.jpg").stdout
     assert len(plain.splitlines()) == 5
     assert "fast" not in plain

@@ -143,6 +143,19 @@ def test_an_inset_is_mirrored_and_turned_as_the_whole_is() -> None:
     assert len(hashes) * len(FORMS) == len(given)
 
 
+def test_an_inset_is_as_near_to_the_picture_as_its_own_pixels_are() -> None:
+    """Shrunk to one size it is within a few bits, whatever size and shape it has in the page."""
+    for number, path in enumerate(KNOWN):
+        picture = opened(path)
+        width = 150 + 70 * number
+        small = picture.resize((width, round(width * picture.height / picture.width)))
+        page = Raster.of(ImageOps.expand(small, 40, "grey"))
+        part = page.shrunk_part(Box(40, 40 + small.height, 40, 40 + small.width))
+        value = Raster.of(picture).spectrum().value()
+        assert distance(part.spectrum().value(), value) <= 16, path.stem
+        assert part.is_scaled
+
+
 def test_plain_insets_are_not_hashed() -> None:
     """A coloured box in a picture is a box, and tells nothing."""
     page = ImageOps.fit(opened(KNOWN[0]), (900, 675))
