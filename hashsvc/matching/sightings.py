@@ -21,6 +21,7 @@ APART_MS = 1000
 MOST_OF_ONE = 4
 """Moments kept at which one known picture or frame is what is shown most likely."""
 
+_HARDLY_LESS = 0.5
 _RUN_GAP_MS = 15_000
 _RUN_DRIFT_MS = 4_000
 
@@ -58,14 +59,20 @@ class Moment:
         """What it shows most likely."""
         return self.found[0]
 
+    @property
+    def likely(self) -> set[int]:
+        """The ordinals of what it may show: what is hardly less likely than the best."""
+        least = _HARDLY_LESS * self.best.agreement.score
+        return {one.ordinal for one in self.found if one.agreement.score >= least}
+
     def goes_before(self, other: "Moment") -> bool:
-        """Whether another moment shows a later part of a known video, and nothing of the same: a
+        """Whether another moment shows a later part of a known video, and cannot show the same: a
         frame that is held shows its neighbours again and again, now this one more, now that."""
         one, two = self.best, other.best
         return (
             two.upload_ms - one.upload_ms >= APART_MS
             and two.known_ms - one.known_ms >= APART_MS
-            and {f.ordinal for f in self.found}.isdisjoint(f.ordinal for f in other.found)
+            and self.likely.isdisjoint(other.likely)
         )
 
 

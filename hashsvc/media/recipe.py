@@ -49,7 +49,7 @@ LOCAL_FOR_CHECKS = Looking(most=1500, side=960, levels=12)
 LOCAL_FRAMES_FOR_LISTS = Looking(most=128, side=400, distinct=True)
 """For frames of videos of such lists, of which there are more: up to 4.9 KB each."""
 
-LOCAL_FRAMES_FOR_CHECKS = Looking(most=800, side=720, levels=12)
+LOCAL_FRAMES_FOR_CHECKS = Looking(most=800, side=720)
 """For frames of uploaded videos."""
 
 _LEAST_EVERY_S = 0.1
