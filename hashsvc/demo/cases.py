@@ -38,8 +38,9 @@ _PARTS = (
     ("fig", pictures.TURNED),
     ("stream", pictures.COLLAGE),
     ("brushes", pictures.INSET),
+    ("coffee", pictures.MIRRORED_INSET),
 )
-_NOT_YET = (("coffee", pictures.MIRRORED_INSET),)
+_NOT_YET = (("coffee", pictures.MIRRORED_CROP),)
 
 
 @dataclass(frozen=True, slots=True)

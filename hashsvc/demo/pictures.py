@@ -115,6 +115,7 @@ TURNED = Alteration("turned by 8 degrees", _turned)
 COLLAGE = Alteration("one of four", _in_collage)
 INSET = Alteration("inset, a third wide", _in_picture)
 MIRRORED_INSET = Alteration("inset, mirrored", lambda p: _in_picture(ImageOps.mirror(p)))
+MIRRORED_CROP = Alteration("mirrored, 15% cropped", lambda p: _corner(0.15)(ImageOps.mirror(p)))
 
 
 def write_plain(path: Path) -> None:
