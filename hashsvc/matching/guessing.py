@@ -12,14 +12,13 @@ import numpy as np
 from hashsvc.features import Features
 from hashsvc.matching.mapping import (
     LEAST_PAIRS,
+    TURN,
     Bools,
     Floats,
     Pairs,
     affine_map,
-    angle_between,
-    mapped,
+    are_fitting,
     near_pairs,
-    scale_and_turn,
 )
 
 _MOST_PAIRS = 300
@@ -27,7 +26,6 @@ _MOST = 4
 # How far pairs of a guess may be off in turn, in sizes of features: it is rough at first.
 _CLOSER = 0.7, 0.4, 0.2, 0.2
 _OCTAVES = 0.6
-_TURN = math.radians(22)
 
 
 def guesses(known: Features, upload: Features, radius: int) -> Iterator[Floats]:
@@ -54,7 +52,8 @@ def guesses(known: Features, upload: Features, radius: int) -> Iterator[Floats]:
 def _agreeing(known: Features, upload: Features, pairs: Pairs) -> Bools:
     """Which pairs agree with the similarity that each says: (that, others)."""
     # Half the memory to go through, and as exact as is needed.
-    here, there = (places.astype(np.float32) for places in _places(known, upload, pairs))
+    here = known.places[pairs.known].astype(np.float32)
+    there = upload.places[pairs.upload].astype(np.float32)
     sizes = upload.sizes[pairs.upload].astype(np.float32)
     scale = sizes / known.sizes[pairs.known].astype(np.float32)
     turn = (upload.angles[pairs.upload] - known.angles[pairs.known]).astype(np.float32)
@@ -67,7 +66,7 @@ def _agreeing(known: Features, upload: Features, pairs: Pairs) -> Bools:
     off_y = down[:, None] * x + across[:, None] * y + (there[:, None, 1] - there[None, :, 1])
     agree: Bools = np.hypot(off_x, off_y) < 0.75 * sizes[None] + 0.15 * far
     agree &= np.abs(octaves[None] - octaves[:, None]) < _OCTAVES
-    agree &= np.cos(turn[None] - turn[:, None]) > math.cos(_TURN)
+    agree &= np.cos(turn[None] - turn[:, None]) > math.cos(TURN)
     return agree
 
 
@@ -75,24 +74,11 @@ def _settled(
     known: Features, upload: Features, near: Pairs, fits: Bools
 ) -> tuple[Floats | None, Bools]:
     """The map of those pairs that fit, and of all pairs those that fit it."""
-    here, there = _places(known, upload, near)
-    sizes = upload.sizes[near.upload]
-    octaves = np.log2(sizes / known.sizes[near.known])
-    turns = upload.angles[near.upload] - known.angles[near.known]
+    numbers, sizes = (near.known, near.upload), upload.sizes[near.upload]
     affine: Floats | None = None
     for slack in _CLOSER:
         affine = affine_map(known, upload, near.of(fits).one_to_one())
         if affine is None:
             return None, fits
-        scale, turn = scale_and_turn(affine)
-        off = mapped(here, affine) - there
-        fits = (
-            (np.hypot(off[:, 0], off[:, 1]) < slack * sizes)
-            & (np.abs(octaves - math.log2(scale)) < _OCTAVES)
-            & (angle_between(turns, turn) < _TURN)
-        )
+        fits = are_fitting(known, upload, numbers, affine, slack * sizes, _OCTAVES)
     return affine, fits
-
-
-def _places(known: Features, upload: Features, pairs: Pairs) -> tuple[Floats, Floats]:
-    return known.places[pairs.known], upload.places[pairs.upload]

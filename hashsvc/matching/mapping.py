@@ -19,8 +19,10 @@ _SHAPE = 2.0  # how much narrower one direction may become than the other
 _SCALES = 1 / 16, 16.0
 _OFF = 0.1  # by how much places are off, as a share of a feature's size...
 _SLANT = 0.1  # ...and a map from a similarity, as a share of its scale
-_TURN = math.radians(22)
 _HALF_OCTAVE = 0.5
+
+TURN = math.radians(22)
+"""By so much a feature's angle may be off."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -62,9 +64,9 @@ def near_pairs(known: Features, upload: Features, radius: int) -> Pairs:
 
 def fitting_pairs(known: Features, upload: Features, affine: Floats, slack: float) -> Pairs:
     """All pairs of features that are where a map says, of such a size and so turned."""
-    scale, turn = scale_and_turn(affine)
-    sizes, where = known.sizes * scale, mapped(known.places, affine)
-    allowed = np.maximum(0.12 * sizes, 0.003) * slack
+    scale, _ = scale_and_turn(affine)
+    where = mapped(known.places, affine)
+    allowed = np.maximum(0.12 * scale * known.sizes, 0.003) * slack
     # By their place from left to right first, as most are elsewhere.
     order = np.argsort(upload.places[:, 0])
     across = upload.places[order, 0]
@@ -73,17 +75,33 @@ def fitting_pairs(known: Features, upload: Features, affine: Floats, slack: floa
     rows = np.repeat(np.arange(len(known)), counts)
     within = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
     columns = order[np.repeat(starts, counts) + within]
-    fits = np.abs(upload.places[columns, 1] - where[rows, 1]) < allowed[rows]
-    rows, columns = rows[fits], columns[fits]
-    off = upload.places[columns] - where[rows]
-    fits = (
-        (np.hypot(off[:, 0], off[:, 1]) < allowed[rows])
-        & (np.abs(np.log2(upload.sizes[columns] / sizes[rows])) < _HALF_OCTAVE)
-        & (angle_between(upload.angles[columns], known.angles[rows] + turn) < _TURN)
-    )
+    near = np.abs(upload.places[columns, 1] - where[rows, 1]) < allowed[rows]
+    rows, columns = rows[near], columns[near]
+    fits = are_fitting(known, upload, (rows, columns), affine, allowed[rows], _HALF_OCTAVE)
     rows, columns = rows[fits], columns[fits]
     codes = known.codes.view(np.uint64)[rows] ^ upload.codes.view(np.uint64)[columns]
     return Pairs(rows, columns, np.bitwise_count(codes).sum(axis=1, dtype=np.int64))
+
+
+def are_fitting(
+    known: Features,
+    upload: Features,
+    pairs: tuple[Ints, Ints],
+    affine: Floats,
+    allowed: Floats,
+    octaves: float,
+) -> Bools:
+    """Which pairs, by their numbers, are where a map says, of such a size and so turned.
+
+    Each may be off by what is `allowed` for it, and its size by so many `octaves`.
+    """
+    rows, columns = pairs
+    scale, turn = scale_and_turn(affine)
+    off = upload.places[columns] - mapped(known.places[rows], affine)
+    sizes = np.log2(upload.sizes[columns] / (known.sizes[rows] * scale))
+    turned = angle_between(upload.angles[columns], known.angles[rows] + turn)
+    fits: Bools = np.hypot(off[:, 0], off[:, 1]) < allowed
+    return fits & (np.abs(sizes) < octaves) & (turned < TURN)
 
 
 def affine_map(known: Features, upload: Features, pairs: Pairs) -> Floats | None:

@@ -79,11 +79,13 @@ class Matcher:
     def search(self, queries: Sequence[Query]) -> Searched:
         """Look uploads up in the index, with one search per algorithm for all of them."""
         revision = self._revisions.token(self._indexer.position)
-        held = [self.held(query.may_match) for query in queries]
+        # Once for all uploads of a caller.
+        held = {may_match: self.held(may_match) for may_match in {q.may_match for q in queries}}
         usable = [self._usable(query) for query in queries]
         hits = self._search(queries, usable)
         self._search_local(queries, usable, hits)
-        return Searched(queries, usable, hits, held, revision)
+        held_of = [held[query.may_match] for query in queries]
+        return Searched(queries, usable, hits, held_of, revision)
 
     def held(self, may_match: Callable[[str], bool] | None) -> frozenset[Algorithm]:
         """Algorithms that are looked up, and of which there is anything to be found.
@@ -137,9 +139,11 @@ class Matcher:
         the hash of, to hide behind it or behind an exemption.
         """
         verdict = self.judge_.picture(query, usable, hits, revision)
-        local = [f for f in query.fingerprints if f.algorithm.is_local and f not in usable]
         is_answered = any(not match.contradicted for match in verdict.matches)
-        if is_answered or not local or Algorithm.ORB not in self._looked_up:
+        if not hits or is_answered or Algorithm.ORB not in self._looked_up:
+            return verdict
+        local = [f for f in query.fingerprints if f.algorithm.is_local and f not in usable]
+        if not local:
             return verdict
         found = {0: {entry_id: list(near) for entry_id, near in hits.items()}}
         self._add_local([query], [(0, one) for one in local], found)

@@ -79,7 +79,7 @@ class MatchServicer(MatchServiceServicer):
     async def Check(self, request: pb.CheckRequest, context: Context) -> pb.CheckResponse:
         """Check fingerprints."""
         started = perf_counter()
-        query = await self._query(request, context)
+        query = await self._query(request, access.may_match(), context)
         read = perf_counter()
         (verdict,) = await self._judge([query])
         matched = perf_counter()
@@ -161,9 +161,10 @@ class MatchServicer(MatchServiceServicer):
         rules.check_limit("max_batch_checks", "checks", len(checks), self._limits.max_batch_checks)
         queries: list[Query] = []
         results: list[pb.CheckResult | None] = []
+        may_match = access.may_match()
         async for check in in_pieces(checks):
             try:
-                queries.append(await self._query(check, context))
+                queries.append(await self._query(check, may_match, context))
                 results.append(None)
             except HashsvcError as error:
                 results.append(pb.CheckResult(error=status(error)))
@@ -178,7 +179,12 @@ class MatchServicer(MatchServiceServicer):
         except HashsvcError as error:
             return pb.CheckResult(error=status(error))
 
-    async def _query(self, request: pb.CheckRequest, context: Context) -> Query:
+    async def _query(
+        self,
+        request: pb.CheckRequest,
+        may_match: Callable[[str], bool] | None,
+        context: Context,
+    ) -> Query:
         most = self._limits.max_check_fingerprints
         rules.check_limit("max_check_fingerprints", "fingerprints", len(request.fingerprints), most)
         media_type = translate.media_type_from_proto(request.media_type, "media_type")
@@ -191,7 +197,7 @@ class MatchServicer(MatchServiceServicer):
             fingerprints,
             translate_match.limitation_from_proto(request.limitation),
             is_behind=await self._is_behind(request.min_revision, context),
-            may_match=access.may_match(),
+            may_match=may_match,
             may_count=access.may_count(),
         )
 

@@ -118,10 +118,10 @@ class MatchServiceServicer(object):
 
         A caller that hashes itself sends its key frames first, each with `seen_through`, and looks more
         closely where an answer's `look_closer` asks it to. Where the first answer's `held` names what it
-        does not compute of frames, it ends the call and begins anew with that. The node takes chunks only as fast as it
-        decodes them; a long or slow upload holds little memory. WebM, Matroska, MPEG-TS, AVI and MP4
-        with its index first, or in fragments, are decoded as they arrive; an MP4 with its index at the
-        end when it is there (`is_progressive` tells).
+        does not compute of frames, it ends the call and begins anew with that. The node takes chunks
+        only as fast as it decodes them; a long or slow upload holds little memory. WebM, Matroska,
+        MPEG-TS, AVI and MP4 with its index first, or in fragments, are decoded as they arrive; an MP4
+        with its index at the end when it is there (`is_progressive` tells).
         INVALID_ARGUMENT: a malformed frame, parts that do not go together, nothing to look at, or a
         file that cannot be fingerprinted, as for CheckMedia.
         RESOURCE_EXHAUSTED: a limit, as for CheckMedia; or too many videos at once (`RetryInfo`), of

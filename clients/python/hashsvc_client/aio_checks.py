@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 from hashsvc import translate_match
 from hashsvc.errors import MediaError
 from hashsvc.model import (
-    Algorithm,
     Fingerprint,
     MediaFingerprints,
     MediaType,
@@ -21,7 +20,7 @@ from hashsvc.v1 import match_service_pb2 as pb
 from hashsvc_client import _messages as messages
 from hashsvc_client import videos
 from hashsvc_client.errors import ClientError, broken_off, raised_as_client_errors
-from hashsvc_client.hashing import Hashing, Held
+from hashsvc_client.hashing import Hashing, Informed
 from hashsvc_client.videos import AsyncChunkSource, OnProgress, VideoProgress
 
 if TYPE_CHECKING:
@@ -31,20 +30,11 @@ if TYPE_CHECKING:
     from hashsvc.v1.match_service_pb2_grpc import MatchServiceAsyncStub
 
 
-class AsyncChecks:
+class AsyncChecks(Informed):
     """The methods of the asyncio client."""
 
     _match: "MatchServiceAsyncStub"
     _timeout_s: float
-    _held: Held
-
-    @property
-    def held(self) -> frozenset[Algorithm]:
-        """The algorithms of which the node's lists hold anything, as its last answer said.
-
-        For who hashes by itself, with `hashsvc.media.for_checks`; `check_file` does so.
-        """
-        return self._held.algorithms
 
     async def check(
         self,
@@ -99,9 +89,7 @@ class AsyncChecks:
                 return await self.check_media(file, min_revision=min_revision)
         hashing = Hashing(self._held, recipe, min_revision)
         while True:
-            async with _Conversation(
-                self._match, self._held, hashing, stop_when_certain, on_progress
-            ) as about:
+            async with _Conversation(self._match, hashing, stop_when_certain, on_progress) as about:
                 found = await _hash_file(path, hashing, decoders, about)
                 if about.is_cut:
                     continue
@@ -154,13 +142,8 @@ class AsyncChecks:
             async for response in self._match.CheckBatch(requests):
                 results = sent.results(response)
                 if results is not None:
-                    self._note(results)
+                    self._note_all(results)
                     yield results
-
-    def _note(self, results: Iterable[Verdict | ClientError]) -> None:
-        for result in results:
-            if isinstance(result, Verdict):
-                self._held.note(result)
 
     async def _send_video(
         self,
@@ -187,13 +170,11 @@ class _Conversation:
     def __init__(
         self,
         match: "MatchServiceAsyncStub",
-        held: Held,
         hashing: Hashing,
         stop_when_certain: bool,
         on_progress: OnProgress | None,
     ) -> None:
         self._match = match
-        self._held = held
         self._hashing = hashing
         self._stop_when_certain = stop_when_certain
         self._on_progress = on_progress
@@ -246,7 +227,7 @@ class _Conversation:
         if response is None:
             raise broken_off()
         progress = videos.read_progress(response)
-        self._held.note(progress.verdict)
+        self._hashing.held.note(progress.verdict)
         if self._on_progress is not None:
             self._on_progress(progress)
         return progress

@@ -10,7 +10,6 @@ import grpc
 
 from hashsvc import translate_match
 from hashsvc.model import (
-    Algorithm,
     Fingerprint,
     MediaFingerprints,
     MediaType,
@@ -27,7 +26,7 @@ from hashsvc_client.errors import (
     from_rpc_error,
     raised_as_client_errors,
 )
-from hashsvc_client.hashing import Hashing, Held
+from hashsvc_client.hashing import Hashing, Informed
 from hashsvc_client.videos import ChunkSource, OnProgress, VideoProgress
 
 if TYPE_CHECKING:
@@ -36,20 +35,11 @@ if TYPE_CHECKING:
     from hashsvc.media.scan import Seen, Span
 
 
-class Checks:
+class Checks(Informed):
     """The methods of the blocking client."""
 
     _match: MatchServiceStub
     _timeout_s: float
-    _held: Held
-
-    @property
-    def held(self) -> frozenset[Algorithm]:
-        """The algorithms of which the node's lists hold anything, as its last answer said.
-
-        For who hashes by itself, with `hashsvc.media.for_checks`; `check_file` does so.
-        """
-        return self._held.algorithms
 
     def check(
         self,
@@ -109,9 +99,7 @@ class Checks:
                 return self.check_media(file, min_revision=min_revision)
         hashing = Hashing(self._held, recipe, min_revision)
         while True:
-            with _Conversation(
-                self._match, self._held, hashing, stop_when_certain, on_progress
-            ) as about:
+            with _Conversation(self._match, hashing, stop_when_certain, on_progress) as about:
                 found = messages.hash_file(path, hashing.recipe, about.judge)
                 if about.is_cut:
                     continue
@@ -171,13 +159,8 @@ class Checks:
             for response in self._match.CheckBatch(requests):
                 results = sent.results(response)
                 if results is not None:
-                    self._note(results)
+                    self._note_all(results)
                     yield results
-
-    def _note(self, results: Iterable[Verdict | ClientError]) -> None:
-        for result in results:
-            if isinstance(result, Verdict):
-                self._held.note(result)
 
     def _send_video(
         self,
@@ -203,13 +186,11 @@ class _Conversation:
     def __init__(
         self,
         match: MatchServiceStub,
-        held: Held,
         hashing: Hashing,
         stop_when_certain: bool,
         on_progress: OnProgress | None,
     ) -> None:
         self._match = match
-        self._held = held
         self._hashing = hashing
         self._stop_when_certain = stop_when_certain
         self._on_progress = on_progress
@@ -256,7 +237,7 @@ class _Conversation:
         if response is None:
             raise broken_off()
         progress = videos.read_progress(response)
-        self._held.note(progress.verdict)
+        self._hashing.held.note(progress.verdict)
         if self._on_progress is not None:
             self._on_progress(progress)
         return progress

@@ -5,9 +5,11 @@ about a file names more, that file is hashed again. So what costs much is comput
 tell something, and what a list gets is looked for from the next check on.
 """
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from hashsvc.model import Algorithm, Match, MediaType, Verdict
+from hashsvc_client.errors import ClientError
 
 if TYPE_CHECKING:
     from hashsvc.media import Recipe
@@ -26,18 +28,38 @@ class Held:
         return verdict
 
 
+class Informed:
+    """A client as far as it is told what its node's lists hold; a base of both."""
+
+    _held: Held
+
+    @property
+    def held(self) -> frozenset[Algorithm]:
+        """The algorithms of which the node's lists hold anything, as its last answer said.
+
+        For who hashes by itself, with `hashsvc.media.for_checks`; `check_file` does so.
+        """
+        return self._held.algorithms
+
+    def _note_all(self, results: Iterable[Verdict | ClientError]) -> None:
+        for result in results:
+            if isinstance(result, Verdict):
+                self._held.note(result)
+
+
 class Hashing:
     """The hashing of one file to check, which may begin anew.
 
     `given` is a recipe to hash by, whatever is held, or what gives one for what is held; None for
-    `hashsvc.media.for_checks`, by which it begins anew once at the most. `min_revision` is for the
-    checks of the file; when it begins anew they see no less than the answer that it was because of.
+    `hashsvc.media.for_checks`, by which it begins anew once at the most. `held` is to take in the
+    answers. `min_revision` is for the checks of the file; when it begins anew they see no less than
+    the answer that it was because of.
     """
 
     def __init__(
         self, held: Held, given: "Recipe | RecipeFor | None", min_revision: str = ""
     ) -> None:
-        self._held = held
+        self.held = held
         self._recipe_for = _recipe_for(given)
         self._named: frozenset[Algorithm] = frozenset()
         self._used: Recipe | None = None
@@ -45,7 +67,7 @@ class Hashing:
 
     def recipe(self) -> "Recipe":
         """The recipe by what is known now: to be called when hashing begins, not before."""
-        self._named |= self._held.algorithms
+        self._named |= self.held.algorithms
         self._used = self._recipe_for(self._named)
         return self._used
 
